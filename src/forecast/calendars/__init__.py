@@ -1,0 +1,20 @@
+"""Civil time: delivery days of 23 to 25 hours, gates, cutoffs, local clock parts and public holidays."""
+
+from forecast.calendars.cutoffs import cutoffs
+from forecast.calendars.days import Zone, delivery_day, periods
+from forecast.calendars.gates import Gate, gate_cutoff, parse_gate
+from forecast.calendars.holiday import holiday_flags
+from forecast.calendars.parts import LocalParts, local_parts
+
+__all__ = [
+    "Gate",
+    "LocalParts",
+    "Zone",
+    "cutoffs",
+    "delivery_day",
+    "gate_cutoff",
+    "holiday_flags",
+    "local_parts",
+    "parse_gate",
+    "periods",
+]

@@ -1,0 +1,212 @@
+"""From windows to what networks read: which columns, in which order, with which masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from forecast.features import civil, load, weather
+from forecast.recipe import FeatureConfig
+from forecast.tables import Columns, Demand
+from forecast.windows import Bools, Floats, Ints, Origins, RawBatch, WindowSet
+
+
+class FeatureState(BaseModel):
+    """What features learn from the training part: where hinges bend, and which covariates are flags.
+
+    Attributes:
+        knots: bends per known-ahead covariate, in its unit.
+        binary: covariates that only take the values 0 and 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    knots: dict[str, tuple[float, ...]] = {}
+    binary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """A batch as networks and baselines read it (raw units; masked entries are zero).
+
+    Attributes:
+        past_BLP, past_mask_BLP: the context: y, covariates, the hour of the day.
+        future_BHF, future_mask_BHF: the columns of every step ahead.
+        static_BS: static covariates.
+        target_BH, target_mask_BH: y of the horizon, where the table knows it.
+    """
+
+    past_BLP: Floats
+    past_mask_BLP: Floats
+    future_BHF: Floats
+    future_mask_BHF: Floats
+    static_BS: Floats
+    target_BH: Floats
+    target_mask_BH: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The columns of one recipe for one kind of table.
+
+    Attributes:
+        config: which columns.
+        state: what they learned from the training part.
+        columns: the demand's covariates.
+        context: L, steps of history that a network sees.
+    """
+
+    config: FeatureConfig
+    state: FeatureState
+    columns: Columns
+    context: int
+
+    def window_set(self, demand: Demand, origins: Origins, horizon: int) -> WindowSet:
+        """Windows wide enough for the context and for every look back."""
+        reach = max(self.context, self.config.reach_days * demand.steps_per_day + horizon)
+        return WindowSet(demand, origins, reach, horizon)
+
+    def clock(self, windows: WindowSet) -> civil.CivilClock:
+        """The calendar of all rows that these windows touch."""
+        rows_N = windows.origins.rows_N
+        if rows_N is not None:
+            low, high = int(rows_N.min()), int(rows_N.max())
+        else:
+            low, high = 0, max(len(one) for one in windows.demand.series)
+        # A clock change shifts a same-clock look-up by a few rows past either end.
+        margin = windows.demand.steps_per_day
+        return civil.civil_clock(windows.demand, low - windows.reach - margin, high + windows.horizon + margin)
+
+    def inputs(self, windows: WindowSet, clock: civil.CivilClock, index_B: Ints) -> Inputs:
+        """Some windows as arrays; [B] of them at once, no loop over windows."""
+        raw = windows.gather(index_B)
+        past = self._past(raw, clock, windows)
+        named = self._future(past)
+        civil_BHK = clock.columns_RK[clock.rows(raw, np.arange(windows.horizon))]
+        future_BHF, mask_BHF = _stack(civil_BHK, named)
+        past_BLP, past_mask_BLP = self._context(raw, clock, windows.reach)
+        return Inputs(
+            past_BLP,
+            past_mask_BLP,
+            future_BHF,
+            mask_BHF,
+            self._static(windows.demand)[raw.series_B],
+            raw.target_BH,
+            raw.target_mask_BH.astype(np.float32),
+        )
+
+    @cached_property
+    def past_names(self) -> tuple[str, ...]:
+        """Names of the P columns of the context."""
+        return (*self.columns.dynamic, "hour sin", "hour cos", "weekend or holiday")
+
+    @property
+    def past_load_columns(self) -> tuple[bool, ...]:
+        """Which context columns are in the demand's unit."""
+        return tuple(name == "y" for name in self.past_names)
+
+    @cached_property
+    def future_names(self) -> tuple[str, ...]:
+        """Names of the F columns of every step ahead."""
+        return (*civil.NAMES, *[name for name, *_ in self._future(_empty_past(self.columns))])
+
+    @property
+    def future_load_columns(self) -> tuple[bool, ...]:
+        """Which columns ahead are in the demand's unit."""
+        return tuple(name.startswith("load, ") for name in self.future_names)
+
+    def _past(self, raw: RawBatch, clock: civil.CivilClock, windows: WindowSet) -> load.Past:
+        known_BR = raw.mask_BWC[:, : windows.reach, 0]
+        last_B = np.where(known_BR.any(1), windows.reach - 1 - np.argmax(known_BR[:, ::-1], axis=1), -1)
+        row_BW = clock.rows(raw, np.arange(-windows.reach, windows.horizon))
+        free_BW = clock.holiday_R[row_BW]
+        for name in self.state.binary:
+            if "holiday" in name.lower() and name in self.columns.known:
+                free_BW = free_BW | (raw.values_BWC[:, :, self.columns.dynamic.index(name)] > 0)
+        weekday_BW = clock.weekday_R[row_BW]
+        day_type_BW = np.where(free_BW | (weekday_BW == 6), 2, weekday_BW == 5).astype(np.int8)
+        return load.Past(raw, clock, windows.reach, windows.demand.steps_per_day, day_type_BW, last_B)
+
+    def _future(self, past: load.Past) -> list[load.Named]:
+        named = load.same_hour(past, self.config.same_hour_days)
+        named += load.similar_days(past) if self.config.similar_days else []
+        named += load.recent(past) if self.config.recent else []
+        for plane, name in enumerate(self.columns.dynamic):
+            if name in self.columns.known:
+                knots = self.state.knots.get(name, ())
+                named += weather.known_ahead(past, name, plane, knots, name in self.state.binary)
+            elif name != "y":
+                named += weather.past_only(past, name, plane)
+        types_BH = past.day_type_BW[:, past.reach :]
+        known_BH = np.ones(types_BH.shape, dtype=bool)
+        for number, label in enumerate(("workday", "Saturday", "Sunday or holiday")):
+            named.append((f"day type {label}", (types_BH == number).astype(np.float32), known_BH))
+        return named
+
+    def _context(self, raw: RawBatch, clock: civil.CivilClock, reach: int) -> tuple[Floats, Floats]:
+        begin = reach - self.context
+        values_BLC = raw.values_BWC[:, begin:reach]
+        mask_BLC = raw.mask_BWC[:, begin:reach]
+        rows_BL = clock.rows(raw, np.arange(-self.context, 0))
+        first_wave = civil.NAMES.index("day harmonic 1 sin")
+        waves_BL2 = clock.columns_RK[rows_BL, first_wave : first_wave + 2]
+        free_BL1 = (clock.holiday_R[rows_BL] | (clock.weekday_R[rows_BL] >= 5)).astype(np.float32)[..., None]
+        past_BLP = np.concatenate([values_BLC, waves_BL2, free_BL1], axis=2)
+        extra = np.ones((*rows_BL.shape, 3), dtype=np.float32)
+        return past_BLP, np.concatenate([mask_BLC.astype(np.float32), extra], axis=2)
+
+    def _static(self, demand: Demand) -> Floats:
+        rows = [[one.static[name] for name in self.columns.static] for one in demand.series]
+        return np.array(rows, dtype=np.float32).reshape(len(demand.series), len(self.columns.static))
+
+
+def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Features:
+    """Reads from the training part where hinges bend and which covariates are flags.
+
+    Args:
+        config: which columns.
+        demand: the training part (narrowed by `as_of`); known-ahead values are read up to `known_until` only.
+        context: L, steps of history.
+    """
+    knots: dict[str, tuple[float, ...]] = {}
+    binary = []
+    for name in (*demand.columns.past, *demand.columns.known):
+        seen = np.concatenate([demand.observed(one, name)[demand.known_rows(one)] for one in demand.series])
+        seen = seen[np.isfinite(seen)]
+        if len(seen) and np.isin(seen, (0.0, 1.0)).all():
+            binary.append(name)
+        elif name in demand.columns.known and len(seen):
+            # Evenly spread in value, not in rank: demand bends hardest where days are rare.
+            low, high = np.quantile(seen.astype(np.float64), [0.02, 0.99])
+            bends = np.unique(np.linspace(low, high, config.knots).round(6))
+            knots[name] = tuple(float(bend) for bend in bends)
+    return Features(config, FeatureState(knots=knots, binary=tuple(binary)), demand.columns, context)
+
+
+def _stack(civil_BHK: Floats, named: list[load.Named]) -> tuple[Floats, Floats]:
+    """All columns side by side: [B, H, F] values and masks."""
+    batch, horizon, width = civil_BHK.shape
+    values_BHF = np.empty((batch, horizon, width + len(named)), dtype=np.float32)
+    mask_BHF = np.ones_like(values_BHF)
+    values_BHF[:, :, :width] = civil_BHK
+    for place, (_, value_BH, known_BH) in enumerate(named, start=width):
+        values_BHF[:, :, place] = value_BH
+        mask_BHF[:, :, place] = known_BH
+    return values_BHF, mask_BHF
+
+
+def _empty_past(columns: Columns) -> load.Past:
+    """A window of nothing, to read the columns' names from."""
+    zero: npt.NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+    values = np.zeros((1, 2, len(columns.dynamic)), dtype=np.float32)
+    mask: Bools = np.zeros(values.shape, dtype=bool)
+    target: Floats = np.zeros((1, 1), dtype=np.float32)
+    raw = RawBatch(values, mask, target, target > 0, zero, zero + 1, zero)
+    clock = civil.CivilClock(
+        np.zeros((4, len(civil.NAMES)), np.float32), np.zeros(4, np.int8), np.zeros(4, bool), np.zeros(4, np.int32), zero
+    )  # fmt: skip
+    return load.Past(raw, clock, 1, 1, np.zeros((1, 2), np.int8), zero)

@@ -1,0 +1,103 @@
+"""What the civil clock says about each period: hour, day type, holidays, seasons of the year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast.calendars import holiday_flags, local_parts
+from forecast.tables import Demand
+from forecast.windows import Floats, Ints, RawBatch
+
+HOURS = 24
+NAMES = (
+    *[f"hour {hour}" for hour in range(HOURS)],
+    *[f"day harmonic {k} {wave}" for k in (1, 2, 3, 4) for wave in ("sin", "cos")],
+    *[f"weekday {day}" for day in range(7)],
+    *[f"year harmonic {k} {wave}" for k in (1, 2, 3) for wave in ("sin", "cos")],
+    *["holiday", "eve of a holiday", "day after a holiday", "holiday a week before"],
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CivilClock:
+    """Calendar columns of every row that some windows touch, one table per zone, shared by all its series.
+
+    Attributes:
+        columns_RK: float32 [rows, len(NAMES)].
+        hour_R, weekday_R, holiday_R: local hour 0..23, weekday 0..6, public holiday.
+        offset_R: the zone's distance from UTC, in periods.
+        base_S: row of each series' own row 0.
+    """
+
+    columns_RK: Floats
+    weekday_R: npt.NDArray[np.int8]
+    holiday_R: npt.NDArray[np.bool_]
+    offset_R: npt.NDArray[np.int32]
+    base_S: Ints
+
+    def rows(self, batch: RawBatch, steps: Ints) -> Ints:
+        """Rows [B, len(steps)] of the steps relative to each window's origin."""
+        return np.asarray((self.base_S[batch.series_B] + batch.row_B)[:, None] + steps)
+
+
+def civil_clock(demand: Demand, first_row: int, last_row: int) -> CivilClock:
+    """The calendar of a demand from `first_row` (may be negative) to `last_row` (exclusive) of each series."""
+    parts: list[tuple[pd.DatetimeIndex, str]] = []
+    base_S = np.zeros(len(demand.series), dtype=np.int64)
+    offset = 0
+    for zone, numbers in _by_zone(demand).items():
+        starts = [demand.series[number].start for number in numbers]
+        early = min(starts)
+        shifts = [int((start - early) / demand.step) for start in starts]
+        size = last_row - first_row + max(shifts)
+        parts.append((pd.date_range(early + first_row * demand.step, periods=size, freq=demand.step), zone[0]))
+        for number, shift in zip(numbers, shifts, strict=True):
+            base_S[number] = offset + shift - first_row
+        offset += size
+    tables = [_describe(stamps, zone, demand) for stamps, zone in parts]
+    columns, weekday, holiday, utc_offset = (np.concatenate(column) for column in zip(*tables, strict=True))
+    return CivilClock(columns, weekday, holiday, utc_offset, base_S)
+
+
+def _by_zone(demand: Demand) -> dict[tuple[str, int], list[int]]:
+    """Series that can share one calendar: same zone, same phase of the clock."""
+    groups: dict[tuple[str, int], list[int]] = {}
+    for number, one in enumerate(demand.series):
+        groups.setdefault((one.zone, one.start.value % demand.step.value), []).append(number)
+    return groups
+
+
+def _describe(
+    stamps: pd.DatetimeIndex, zone: str, demand: Demand
+) -> tuple[Floats, npt.NDArray[np.int8], npt.NDArray[np.bool_], npt.NDArray[np.int32]]:
+    local = local_parts(stamps, zone)
+    holiday = _Holidays(local.date_ordinal, demand.country)
+    turn_R = local.minute_of_day / 1440.0
+    year_R = local.year_fraction
+    columns = [np.asarray(local.hour == hour) for hour in range(HOURS)]
+    columns += [wave(2 * np.pi * k * turn_R) for k in (1, 2, 3, 4) for wave in (np.sin, np.cos)]
+    columns += [local.weekday == day for day in range(7)]
+    columns += [wave(2 * np.pi * k * year_R) for k in (1, 2, 3) for wave in (np.sin, np.cos)]
+    columns += [holiday.on(0), holiday.on(1), holiday.on(-1), holiday.on(-7)]
+    matrix = np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
+    offset = np.round(local.utc_offset_seconds / demand.step.total_seconds()).astype(np.int32)
+    return matrix, local.weekday.astype(np.int8), holiday.on(0), offset
+
+
+class _Holidays:
+    """Public holidays by civil date, asked some days ahead of each row."""
+
+    def __init__(self, ordinal_R: Ints, country: str | None) -> None:
+        self.ordinal_R = ordinal_R
+        days = np.unique(ordinal_R)
+        self.first = int(days[0]) - 8
+        span = np.arange(self.first, int(days[-1]) + 9)
+        code, _, subdivision = (country or "").partition("-")
+        self.flags = holiday_flags(span, code or None, subdivision or None)
+
+    def on(self, ahead: int) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.flags[self.ordinal_R - self.first + ahead])

@@ -1,0 +1,8 @@
+"""`Forecaster`: trained, frozen, can predict; saved as a folder without pickles."""
+
+from forecast.forecaster.folder import read_spec, verify
+from forecast.forecaster.forecaster import MAX_HORIZON_DAYS, Forecaster
+from forecast.forecaster.models import Model, model_class
+from forecast.forecaster.spec import ForecasterSpec
+
+__all__ = ["MAX_HORIZON_DAYS", "Forecaster", "ForecasterSpec", "Model", "model_class", "read_spec", "verify"]

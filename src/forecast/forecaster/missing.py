@@ -1,0 +1,58 @@
+"""What a forecast had to do without, said in sentences that name the stamps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forecast.tables import Demand, Series
+from forecast.windows import Bools, Ints
+
+
+def what_is_missing(demand: Demand, cutoffs: pd.DatetimeIndex, context: int, horizon: int) -> tuple[str, ...]:
+    """Warnings about the newest cutoff: history shorter than the context or holed, known-ahead values not given.
+
+    Args:
+        demand: the history.
+        cutoffs: the moments asked for; the newest is described.
+        context, horizon: in steps.
+    """
+    cutoff = cutoffs.max().tz_convert("UTC")
+    narrowed = demand.as_of(cutoff)
+    told: list[str] = []
+    for one in demand.series:
+        origin = -((one.start.value - cutoff.value) // demand.step.value)
+        known_T = np.isfinite(narrowed.observed(one))
+        lost = _unknown(known_T, np.arange(origin - context, origin))
+        if len(lost):
+            told.append(
+                f"series '{one.unique_id}': {len(lost)} of the {context} steps of context have no known y "
+                f"({_name(demand, one, lost)}); they are padded and masked"
+            )
+        for name in demand.columns.known:
+            lost = _unknown(np.isfinite(demand.observed(one, name)), np.arange(origin, origin + horizon))
+            if len(lost):
+                told.append(
+                    f"series '{one.unique_id}': known-ahead column '{name}' misses {len(lost)} of {horizon} steps "
+                    f"({_name(demand, one, lost)}); they are masked"
+                )
+    return tuple(told)
+
+
+def _unknown(known_T: Bools, rows: Ints) -> Ints:
+    inside = (rows >= 0) & (rows < len(known_T))
+    known = np.zeros(len(rows), dtype=bool)
+    known[inside] = known_T[rows[inside]]
+    return rows[~known]
+
+
+def _name(demand: Demand, one: Series, rows: Ints) -> str:
+    """The first and last stamp of each unbroken stretch, three stretches at the most."""
+    breaks = np.flatnonzero(np.diff(rows) > 1)
+    begins, ends = rows[np.r_[0, breaks + 1]], rows[np.r_[breaks, len(rows) - 1]]
+    spans = []
+    for begin, end in list(zip(begins, ends, strict=True))[:3]:
+        first, last = (f"{one.start + int(row) * demand.step:%Y-%m-%dT%H:%MZ}" for row in (begin, end))
+        spans.append(first if begin == end else f"{first} to {last}")
+    more = f" and {len(begins) - 3} more stretches" if len(begins) > 3 else ""
+    return ", ".join(spans) + more

@@ -1,0 +1,83 @@
+"""`ForecasterSpec`: everything about a trained forecaster that is not a weight."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from forecast.calibration import Calibration
+from forecast.features import Features, FeatureState
+from forecast.recipe import Recipe, Task
+from forecast.tables import Columns
+
+
+class ForecasterSpec(BaseModel):
+    """What a forecaster is, where it comes from and what it needs; the `forecaster.json` of its folder.
+
+    Attributes:
+        recipe, task: how it was made and for what.
+        model: the fitted model's own settings (shapes, names), beside its arrays.
+        past, known, static: the covariates it reads.
+        step_seconds: length of a period.
+        unit: the source's unit.
+        zone: civil zone of its series (the first one's, where they differ).
+        country: whose public holidays its calendar marks.
+        delay_seconds: how late values arrived in training.
+        series: the series it was trained on.
+        features: hinges and flags learned from the training part.
+        calibration: learned on the validation part.
+        trained_from, trained_until: the span whose values it has seen (UTC); the cutoff of its training table.
+        data_digest: SHA-256 of that table.
+        seasonal_scale: per series, mean |y - y a week before| of the training part, for scaled errors.
+        weather: "actual (optimistic)" when covariates known ahead were measured, not forecast; else how they came.
+        made_with: versions of the libraries.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = 1
+    recipe: Recipe
+    task: Task
+    model: dict[str, object]
+    past: tuple[str, ...]
+    known: tuple[str, ...]
+    static: tuple[str, ...]
+    step_seconds: int
+    unit: str
+    zone: str
+    country: str | None
+    delay_seconds: int
+    series: tuple[str, ...]
+    features: FeatureState
+    calibration: Calibration
+    trained_from: str
+    trained_until: str
+    data_digest: str
+    seasonal_scale: dict[str, float | None]
+    weather: str = "none"
+    made_with: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.recipe.name
+
+    @property
+    def step(self) -> pd.Timedelta:
+        """Length of a period."""
+        return pd.Timedelta(seconds=self.step_seconds)
+
+    @property
+    def columns(self) -> Columns:
+        """The covariates it reads."""
+        return Columns(self.past, self.known, self.static)
+
+    @property
+    def context(self) -> int:
+        """L, steps of history that it sees."""
+        return self.recipe.context_steps(self.step)
+
+    @property
+    def column_reader(self) -> Features:
+        """Its features, as fitted."""
+        return Features(self.recipe.features, self.features, self.columns, self.context)

@@ -1,0 +1,264 @@
+"""What a network is made of, as frozen values that a recipe embeds; nothing here imports torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from forecast.errors import RecipeError
+
+Cell = Literal["rnn", "lstm", "gru"]
+ScoreKind = Literal["scaled_dot", "additive", "cosine"]
+Width = Annotated[int, Field(ge=1, le=4096)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads:
+        raise RecipeError(f"width {width} with {heads} heads", "a width that the heads divide", "change one of the two")
+
+
+class RecurrentConfig(_Frozen):
+    """A recurrent encoder over the observed window.
+
+    `truncate` = k lets the gradient flow through the newest k encoder steps only (truncated backpropagation through
+    time): memory and backward time are bounded by k, and dependencies longer than k are read but no longer learned.
+    None is full backpropagation, which keeps the activations of every step. `kind="gru"` runs torch's form: update gate
+    z = 1 - Γ_u, reset gate applied after the matrix product (`cells.GruCell` is the textbook form).
+
+    Raises: RecipeError when `truncate` meets `bidirectional` (the backward direction ends at the oldest step).
+    """
+
+    kind: Cell = "lstm"
+    width: Width = 64
+    layers: int = Field(default=1, ge=1, le=16)
+    bidirectional: bool = False
+    residual: bool = False
+    dropout: Share = 0.0
+    truncate: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_direction_when_truncated(self) -> Self:
+        if self.truncate is not None and self.bidirectional:
+            raise RecipeError(
+                f"an encoder with truncate = {self.truncate} and bidirectional = true",
+                "one of the two: the backward direction ends at the oldest step, beyond any truncation",
+                "set bidirectional = false or leave truncate out",
+            )
+        return self
+
+
+class ConvolutionConfig(_Frozen):
+    """A causal dilated convolution encoder; it sees 1 + (kernel - 1) (2^layers - 1) encoder steps back."""
+
+    kind: Literal["convolution"] = "convolution"
+    width: Width = 64
+    layers: int = Field(default=6, ge=1, le=16)
+    kernel: int = Field(default=3, ge=2, le=64)
+    dropout: Share = 0.0
+
+
+class TransformerConfig(_Frozen):
+    """A pre-norm Transformer encoder with sinusoidal positions counted back from the cutoff.
+
+    Raises: RecipeError when the heads do not divide the width.
+    """
+
+    kind: Literal["transformer"] = "transformer"
+    width: Width = 64
+    layers: int = Field(default=2, ge=1, le=16)
+    heads: int = Field(default=4, ge=1, le=64)
+    score: ScoreKind = "scaled_dot"
+    causal: bool = False
+    dropout: Share = 0.0
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        _check_heads(self.width, self.heads)
+        return self
+
+
+class NoEncoderConfig(_Frozen):
+    """No sequence model: each encoder step is embedded by itself, and the decoder lives on what it knows per step."""
+
+    kind: Literal["none"] = "none"
+    width: Width = 16
+
+
+class AttentionConfig(_Frozen):
+    """Attention of a recurrent decoder over the encoder's steps."""
+
+    score: ScoreKind = "scaled_dot"
+    heads: int = Field(default=4, ge=1, le=64)
+
+
+class DirectConfig(_Frozen):
+    """One perceptron shared by all horizon steps."""
+
+    kind: Literal["direct"] = "direct"
+    width: Width = 128
+    dropout: Share = 0.0
+
+
+class RecurrentDecoderConfig(_Frozen):
+    """A recurrent decoder over the horizon's known inputs.
+
+    `autoregressive` also feeds the previous step's median; `teacher_forcing` is the share of training steps that are
+    fed the truth instead. `bidirectional` reads the known inputs both ways: they are known at the cutoff.
+
+    Raises: RecipeError for teacher forcing without autoregression, for both directions with autoregression, and when
+        the attention's heads do not divide the width of the decoder's output.
+    """
+
+    kind: Literal["recurrent"] = "recurrent"
+    cell: Cell = "gru"
+    width: Width = 64
+    bidirectional: bool = False
+    attention: AttentionConfig | None = None
+    autoregressive: bool = False
+    teacher_forcing: float = Field(default=0.0, ge=0.0, le=1.0)
+    dropout: Share = 0.0
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.teacher_forcing and not self.autoregressive:
+            raise RecipeError(
+                f"teacher_forcing = {self.teacher_forcing} with autoregressive = false",
+                "a decoder that hears its own last step",
+                "set autoregressive = true or teacher_forcing = 0",
+            )
+        if self.autoregressive and self.bidirectional:
+            raise RecipeError(
+                "a decoder with autoregressive = true and bidirectional = true",
+                "one of the two: a step cannot hear its own future",
+                "set one of them to false",
+            )
+        if self.attention is not None:
+            _check_heads(self.width * (2 if self.bidirectional else 1), self.attention.heads)
+        return self
+
+
+class AttentionDecoderConfig(_Frozen):
+    """A Transformer decoder: queries from the horizon's known inputs, cross-attention to the encoder.
+
+    Raises: RecipeError when the heads do not divide the width.
+    """
+
+    kind: Literal["attention"] = "attention"
+    width: Width = 64
+    layers: int = Field(default=1, ge=1, le=16)
+    heads: int = Field(default=4, ge=1, le=64)
+    score: ScoreKind = "scaled_dot"
+    causal_self_attention: bool = False
+    dropout: Share = 0.0
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        _check_heads(self.width, self.heads)
+        return self
+
+
+class HighwayConfig(_Frozen):
+    """The linear path from the known inputs straight to the output, shared by all hours and with own weights per hour.
+
+    Raises: RecipeError when neither part is wanted (leave the highway out instead).
+    """
+
+    kind: Literal["hourly"] = "hourly"
+    shared: bool = True
+    hourly: bool = True
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not (self.shared or self.hourly):
+            raise RecipeError(
+                "a highway with shared = false and hourly = false", "at least one", "leave the highway out"
+            )
+        return self
+
+
+class ScalingConfig(_Frozen):
+    """How a network scales its inputs and outputs.
+
+    `scale`: "window" divides by each window's own standard deviation (many series of different size), "series" by one
+    standard deviation of demand about the window's level, fitted on the training windows (one series). Everything a
+    network reads is clipped to ± `clip`.
+    """
+
+    scale: Literal["window", "series"] = "window"
+    clip: float = Field(default=6.0, gt=0.0)
+
+
+EncoderConfig = Annotated[
+    RecurrentConfig | ConvolutionConfig | TransformerConfig | NoEncoderConfig, Field(discriminator="kind")
+]
+DecoderConfig = Annotated[DirectConfig | RecurrentDecoderConfig | AttentionDecoderConfig, Field(discriminator="kind")]
+
+
+class NetworkConfig(_Frozen):
+    """A whole network: encoder, decoder, highway and scaling.
+
+    `patch` joins that many context steps into one encoder step ("auto": the steps of an hour). `dropout` silences that
+    share of the decoder's known inputs in training; the highway always sees all of them.
+
+    >>> NetworkConfig(encoder={"kind": "gru", "width": 32}).encoder.kind
+    'gru'
+    """
+
+    encoder: EncoderConfig = RecurrentConfig()
+    decoder: DecoderConfig = DirectConfig()
+    highway: HighwayConfig | None = HighwayConfig()
+    scaling: ScalingConfig = ScalingConfig()
+    dropout: Share = 0.0
+    patch: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+
+
+class NetworkShape(_Frozen):
+    """The sides of the arrays that a network is made for.
+
+    `context` and `horizon` are the usual lengths in steps; a call may use others. Column 0 of the past is the load.
+    `past_load_columns` and `future_load_columns` are in the load's unit and are scaled with the window.
+    `hour_columns` = (a, b) says that future columns a to b-1 are the one-hot local hour. `level_steps` newest steps
+    make the window's level.
+
+    Raises: RecipeError for quantiles that do not rise inside (0, 1), and columns that do not exist.
+    """
+
+    past_columns: int = Field(ge=1)
+    future_columns: int = Field(ge=0)
+    static_columns: int = Field(default=0, ge=0)
+    context: int = Field(ge=1)
+    horizon: int = Field(ge=1)
+    quantiles: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    past_load_columns: tuple[int, ...] = (0,)
+    future_load_columns: tuple[int, ...] = ()
+    hour_columns: tuple[int, int] | None = None
+    level_steps: int = Field(default=168, ge=1)
+    steps_per_hour: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        rising = all(low < high for low, high in zip(self.quantiles, self.quantiles[1:], strict=False))
+        if not self.quantiles or not rising or self.quantiles[0] <= 0.0 or self.quantiles[-1] >= 1.0:
+            raise RecipeError(f"quantiles {self.quantiles}", "levels that rise inside (0, 1)", "sort and correct them")
+        _check_columns("past_load_columns", self.past_load_columns, self.past_columns)
+        _check_columns("future_load_columns", self.future_load_columns, self.future_columns)
+        first, end = self.hour_columns if self.hour_columns is not None else (0, 0)
+        if self.hour_columns is not None and not 0 <= first < end <= self.future_columns:
+            raise RecipeError(
+                f"hour_columns {self.hour_columns} of {self.future_columns} future columns",
+                "a slice (first, last + 1) of the future columns",
+                "correct hour_columns",
+            )
+        return self
+
+
+def _check_columns(name: str, columns: tuple[int, ...], count: int) -> None:
+    beyond = [column for column in columns if not 0 <= column < count]
+    if beyond:
+        raise RecipeError(f"{name} {beyond}", f"column numbers from 0 to {count - 1}", "correct the column numbers")

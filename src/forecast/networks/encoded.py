@@ -1,0 +1,38 @@
+"""What every encoder returns and every decoder reads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Encoded(NamedTuple):
+    """An encoder's answer.
+
+    `hidden_BLD`: one vector per encoder step, oldest first. `mask_BL`: 1 where the step holds anything known.
+    `state_BD`: the final state. `step`: context steps in one encoder step, for positions on a common time line.
+    """
+
+    hidden_BLD: Tensor
+    mask_BL: Tensor
+    state_BD: Tensor
+    step: int = 1
+
+
+class Plain(nn.Module):
+    """The encoder of `kind="none"`: every step embedded by itself, the state made from the static columns alone.
+
+    Shapes: `x_BLC`, `mask_BL`, `static_BS` to `Encoded`.
+    """
+
+    def __init__(self, columns: int, static_columns: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.embed = nn.Linear(columns, width)
+        self.start = nn.Linear(static_columns, width)
+
+    def forward(self, x_BLC: Tensor, mask_BL: Tensor, static_BS: Tensor) -> Encoded:
+        hidden_BLD = torch.nn.functional.gelu(self.embed(x_BLC))
+        return Encoded(hidden_BLD, mask_BL, torch.tanh(self.start(static_BS)))

@@ -1,0 +1,209 @@
+"""A whole network: scaling, encoder, decoder, highway and head behind one signature."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, assert_never
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from forecast.errors import RecipeError
+from forecast.networks.configs import (
+    AttentionDecoderConfig,
+    ConvolutionConfig,
+    DecoderConfig,
+    DirectConfig,
+    EncoderConfig,
+    HighwayConfig,
+    NetworkConfig,
+    NetworkShape,
+    NoEncoderConfig,
+    RecurrentConfig,
+    RecurrentDecoderConfig,
+    TransformerConfig,
+)
+from forecast.networks.convolution import ConvolutionEncoder
+from forecast.networks.direct import DirectDecoder
+from forecast.networks.encoded import Encoded, Plain
+from forecast.networks.heads import MonotoneQuantileHead
+from forecast.networks.highway import HourlyHighway
+from forecast.networks.recurrent import RecurrentDecoder, RecurrentEncoder
+from forecast.networks.scaling import Window, WindowScaling, masked
+from forecast.networks.transformer import AttentionDecoder, TransformerEncoder
+
+Encoder = RecurrentEncoder | ConvolutionEncoder | TransformerEncoder | Plain
+Decoder = DirectDecoder | RecurrentDecoder | AttentionDecoder
+
+
+class Echo(NamedTuple):
+    """What an autoregressive decoder hears: its own median, or the truth in the steps where it is taught."""
+
+    head: MonotoneQuantileHead
+    offset_BH: Tensor
+    start_B1: Tensor
+    clip: float
+    truth_BH: Tensor | None = None
+    taught_BH: Tensor | None = None
+
+    def after(self, step: int, hidden_B1D: Tensor) -> Tensor:
+        """The value after a step, (B, 1), in units of the window's scale."""
+        own_B1 = self.head.median(hidden_B1D) + self.offset_BH[:, step : step + 1]
+        if self.truth_BH is not None and self.taught_BH is not None:
+            own_B1 = torch.where(self.taught_BH[:, step : step + 1], self.truth_BH[:, step : step + 1], own_B1)
+        return own_B1.clamp(-self.clip, self.clip)
+
+
+class DemandNetwork(nn.Module):
+    """From a masked window to demand quantiles in the load's own unit.
+
+    Shapes: `past_BLP` with mask, `future_BHF` with mask, `static_BS` to `(B, H, Q)`; masks are 0 or 1 (known), and what
+    a masked entry holds changes no bit of the answer. L and H may differ from `shape` and from call to call; a short
+    history comes padded and masked. `targets_BH` (load, NaN where unknown) teaches an autoregressive decoder in
+    training and is otherwise ignored. Make one with `build`, then let `scaling.fit` see the training windows.
+
+    Raises: RecipeError when the highway wants weights per hour and the shape names no hour columns.
+    """
+
+    def __init__(self, config: NetworkConfig, shape: NetworkShape) -> None:
+        super().__init__()
+        self.config, self.shape = config, shape
+        self.patch = shape.steps_per_hour if config.patch == "auto" else config.patch
+        known_columns, static_columns = shape.future_columns + 3, shape.static_columns + 1
+        self.scaling = WindowScaling(config.scaling, shape)
+        self.encoder = make_encoder(config.encoder, (shape.past_columns + 1) * self.patch, static_columns)
+        self.decoder = make_decoder(config.decoder, self.encoder.width, known_columns, static_columns)
+        self.highway = None if config.highway is None else make_highway(config.highway, known_columns, shape)
+        self.head = MonotoneQuantileHead(self.decoder.width, shape.quantiles)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        past_BLP: Tensor,
+        past_mask_BLP: Tensor,
+        future_BHF: Tensor,
+        future_mask_BHF: Tensor,
+        static_BS: Tensor,
+        targets_BH: Tensor | None = None,
+    ) -> Tensor:
+        z_BHQ, window = self.scaled(past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS, targets_BH)
+        return self.scaling.to_demand(z_BHQ, window)
+
+    def scaled(
+        self,
+        past_BLP: Tensor,
+        past_mask_BLP: Tensor,
+        future_BHF: Tensor,
+        future_mask_BHF: Tensor,
+        static_BS: Tensor,
+        targets_BH: Tensor | None = None,
+    ) -> tuple[Tensor, Window]:
+        """The quantiles in units of each window's scale, (B, H, Q), and the levels and scales; for the loss."""
+        window = self.scaling.window(past_BLP, past_mask_BLP)
+        past_BLP = self.scaling.past(past_BLP, past_mask_BLP, window)
+        known_BHK = self._known(future_BHF, future_mask_BHF, window)
+        # The column of ones is a bias, and keeps the static path alive where a series has no static columns.
+        static_BS = torch.cat([self.scaling.static(static_BS), torch.ones_like(window.level_B1)], dim=1)
+        encoded = self._encode(past_BLP, past_mask_BLP, static_BS)
+        offset_BH = self._offset(known_BHK, future_BHF, future_mask_BHF)
+        heard_BHK = self.dropout(known_BHK)
+        if isinstance(self.decoder, RecurrentDecoder) and self.decoder.autoregressive:
+            echo = self._echo(offset_BH, past_BLP[:, -1, :1], targets_BH, window)
+            hidden_BHD = self.decoder(encoded, heard_BHK, static_BS, echo)
+        else:
+            hidden_BHD = self.decoder(encoded, heard_BHK, static_BS)
+        z_BHQ = self.head(hidden_BHD) + offset_BH.float().unsqueeze(2)
+        return z_BHQ, window
+
+    def _encode(self, past_BLP: Tensor, past_mask_BLP: Tensor, static_BS: Tensor) -> Encoded:
+        """Join `patch` steps into one encoder step; a context that it does not divide begins with masked zeros."""
+        x_BLC = torch.cat([past_BLP, past_mask_BLP[..., :1]], dim=2)
+        known_BL = past_mask_BLP.amax(2)
+        missing = -x_BLC.shape[1] % self.patch
+        x_BLC, known_BL = pad(x_BLC, (0, 0, missing, 0)), pad(known_BL, (missing, 0))
+        steps = x_BLC.shape[1] // self.patch
+        x_BLC = x_BLC.reshape(-1, steps, self.patch * x_BLC.shape[2])
+        known_BL = known_BL.reshape(-1, steps, self.patch).amax(2)
+        encoded: Encoded = self.encoder(x_BLC, known_BL, static_BS)
+        return encoded._replace(step=self.patch)
+
+    def _known(self, future_BHF: Tensor, future_mask_BHF: Tensor, window: Window) -> Tensor:
+        future_BHF = self.scaling.future(future_BHF, future_mask_BHF, window)
+        window_BH3 = self.scaling.window_inputs(window).unsqueeze(1).expand(-1, future_BHF.shape[1], -1)
+        return torch.cat([future_BHF, window_BH3], dim=2)
+
+    def _offset(self, known_BHK: Tensor, future_BHF: Tensor, future_mask_BHF: Tensor) -> Tensor:
+        if self.highway is None:
+            return torch.zeros_like(known_BHK[..., 0])
+        if self.shape.hour_columns is None:
+            slot_BH = torch.zeros_like(known_BHK[..., 0], dtype=torch.long)
+        else:
+            hours = slice(*self.shape.hour_columns)
+            slot_BH = masked(future_BHF[..., hours], future_mask_BHF[..., hours]).argmax(2)
+        offset_BH: Tensor = self.highway(known_BHK, slot_BH)
+        return offset_BH
+
+    def _echo(self, offset_BH: Tensor, start_B1: Tensor, targets_BH: Tensor | None, window: Window) -> Echo:
+        clip = self.config.scaling.clip
+        share = self.config.decoder.teacher_forcing if isinstance(self.config.decoder, RecurrentDecoderConfig) else 0.0
+        if targets_BH is None or not self.training or share == 0.0:
+            return Echo(self.head, offset_BH, start_B1, clip)
+        truth_BH = self.scaling.to_z(targets_BH, window)
+        taught_BH = (torch.rand_like(offset_BH) < share) & ~truth_BH.isnan()
+        return Echo(self.head, offset_BH, start_B1, clip, masked(truth_BH, taught_BH), taught_BH)
+
+
+def make_encoder(config: EncoderConfig, columns: int, static_columns: int) -> Encoder:
+    """The encoder of a config; `columns` are the channels of one encoder step."""
+    match config:
+        case RecurrentConfig():
+            return RecurrentEncoder(config, columns, static_columns)
+        case ConvolutionConfig():
+            return ConvolutionEncoder(config, columns, static_columns)
+        case TransformerConfig():
+            return TransformerEncoder(config, columns, static_columns)
+        case NoEncoderConfig():
+            return Plain(columns, static_columns, config.width)
+        case _ as never:
+            assert_never(never)
+
+
+def make_decoder(config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int) -> Decoder:
+    """The decoder of a config; `known_columns` are what it reads at each horizon step."""
+    match config:
+        case DirectConfig():
+            return DirectDecoder(config, encoder_width, known_columns, static_columns)
+        case RecurrentDecoderConfig():
+            return RecurrentDecoder(config, encoder_width, known_columns, static_columns)
+        case AttentionDecoderConfig():
+            return AttentionDecoder(config, encoder_width, known_columns, static_columns)
+        case _ as never:
+            assert_never(never)
+
+
+def make_highway(config: HighwayConfig, known_columns: int, shape: NetworkShape) -> HourlyHighway:
+    """The highway of a config.
+
+    Raises: RecipeError when it wants weights per hour and the shape names no hour columns.
+    """
+    if config.hourly and shape.hour_columns is None:
+        raise RecipeError(
+            "a highway with hourly = true and no hour columns",
+            "the one-hot local hour among the future columns",
+            "add the hour to the features, or set hourly = false",
+        )
+    slots = 1 if shape.hour_columns is None else shape.hour_columns[1] - shape.hour_columns[0]
+    return HourlyHighway(known_columns, slots, shared=config.shared, hourly=config.hourly)
+
+
+def build(config: NetworkConfig, shape: NetworkShape, seed: int) -> DemandNetwork:
+    """A network whose first weights depend on the seed alone; the caller's random state is left as it was.
+
+    >>> shape = NetworkShape(past_columns=1, future_columns=0, context=8, horizon=2)
+    >>> network = build(NetworkConfig(highway=None), shape, seed=1)
+    >>> network(*(torch.ones(3, *side) for side in ((8, 1), (8, 1), (2, 0), (2, 0), (0,)))).shape
+    torch.Size([3, 2, 9])
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DemandNetwork(config, shape)

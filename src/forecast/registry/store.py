@@ -1,0 +1,131 @@
+"""`open_store`: MLflow's tracking and registry, prepared for our experiment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from forecast.errors import RegistryError
+from forecast.settings import Settings
+
+NOTE = "mlflow.note.content"
+COMPARE_VIEW = "compare"
+# What a person compares: how good, how honest, how expensive; then what it is.
+COMPARED_METRICS = ("mae", "skill_vs_naive", "rmse", "mape", "bias", "coverage_80", "training_seconds")
+COMPARED_TAGS = ("data", "weather", "verdict")
+EXPERIMENT_NOTE = """Each parent run is one **retraining** on one table of demand; its children are the recipes that were tried.
+
+- `mae` and its neighbours are measured by walking forward over days that no recipe was trained on; `skill_vs_naive` is
+  the share of the seasonal naive's error that is gone.
+- `weather: actual (optimistic)` means that measured weather stood in for a forecast of it.
+- The champion that the service loads is the version of the registered model with the alias `champion`.
+
+[Compare the recipes side by side]({link})
+"""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open MLflow store.
+
+    Attributes:
+        settings: where it lives.
+        client: an `MlflowClient` for it.
+        experiment: id of our experiment.
+    """
+
+    settings: Settings
+    client: Any
+    experiment: str
+
+    @property
+    def compare_link(self) -> str:
+        """The UI's page of runs with the columns that a person compares (relative to the UI's address)."""
+        return f"#/experiments/{self.experiment}/runs?viewStateShareKey={COMPARE_VIEW}"
+
+    def run_link(self, run_id: str) -> str:
+        """The UI's page of one run."""
+        return f"#/experiments/{self.experiment}/runs/{run_id}"
+
+
+def quiet_mlflow() -> None:
+    """Before mlflow is imported: no telemetry, no hints to the terminal, no pages of migration logs."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def open_store(settings: Settings) -> Store:
+    """Prepares `mlruns/` and the experiment, and points mlflow at them.
+
+    Raises:
+        RegistryError: the store cannot be opened.
+    """
+    quiet_mlflow()
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    local = settings.mlflow_uri.startswith("sqlite:")
+    try:
+        if local:
+            settings.artifacts.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(settings.mlflow_uri)
+        mlflow.set_registry_uri(settings.mlflow_uri)
+        client = mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri)
+        return Store(settings, client, _experiment(client, settings, local))
+    except (MlflowException, OSError) as error:
+        raise RegistryError(
+            f"MLflow at {settings.mlflow_uri} cannot be opened ({_first_line(error)})",
+            "a server that answers, or a folder that can be written",
+            "check FORECAST_MLFLOW_URI and FORECAST_MLRUNS",
+        ) from error
+
+
+def _experiment(client: Any, settings: Settings, local: bool) -> str:
+    """The id of our experiment, made on first sight."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(settings.experiment)
+    if found is not None and found.lifecycle_stage == "active":
+        return str(found.experiment_id)
+    if found is not None:
+        client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+    location = settings.artifacts.as_uri() if local else None
+    try:
+        made = str(client.create_experiment(settings.experiment, artifact_location=location))
+    except MlflowException:
+        # Another process may have made it in between.
+        beaten = client.get_experiment_by_name(settings.experiment)
+        if beaten is None:
+            raise
+        return str(beaten.experiment_id)
+    link = Store(settings, client, made).compare_link
+    client.set_experiment_tag(made, NOTE, EXPERIMENT_NOTE.format(link=link))
+    # Without it the UI opens every experiment as if it held traces of language models.
+    client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")
+    client.set_experiment_tag(made, f"mlflow.sharedViewState.{COMPARE_VIEW}", json.dumps(_compare_view()))
+    return made
+
+
+def _compare_view() -> dict[str, object]:
+    """The state of the UI's table of runs: the columns compared, newest retraining first."""
+    columns = [
+        "attributes.`Created`",
+        *[f"metrics.`{name}`" for name in COMPARED_METRICS],
+        *[f"tags.`{name}`" for name in COMPARED_TAGS],
+        "attributes.`Dataset`",
+    ]
+    return {
+        "searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False,
+        "lifecycleFilter": "Active", "selectedColumns": columns, "viewMaximized": False, "runListHidden": False,
+    }  # fmt: skip
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,95 @@
+"""`Settings`: where things live and how much the service accepts, read from `FORECAST_*` variables once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from forecast.errors import DeclarationError
+
+MIB = 1024 * 1024
+
+
+def _default_uri(fields: dict[str, Any]) -> str:
+    """MLflow's own variable where it is set, else sqlite under `mlruns`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{fields['mlruns']}/mlflow.db"
+
+
+class Settings(BaseSettings):
+    """What differs between machines; every field is also a variable, `port` is `FORECAST_PORT`.
+
+    Attributes:
+        home: the folder that relative paths start from; the current one.
+        mlruns: runs, registry and the cache of fetched models; absolute once read.
+        mlflow_uri: MLflow's tracking and registry server or database: `FORECAST_MLFLOW_URI`, else
+            `MLFLOW_TRACKING_URI`, else sqlite under `mlruns`.
+        experiment: MLflow experiment of all retrainings.
+        model_name: name in the model registry.
+        host, port: where the service listens.
+        max_body_bytes, max_series, max_rows: the largest request that is read.
+        threads: threads of one forecast.
+        model: what the service loads, a folder or `models:/NAME@alias`; None is the registered champion.
+
+    >>> Settings(port=9000).port
+    9000
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="FORECAST_", env_ignore_empty=True, frozen=True, extra="forbid", protected_namespaces=(),
+        validate_default=True,
+    )  # fmt: skip
+
+    home: Path = Field(default_factory=Path.cwd)
+    mlruns: Path = Path("mlruns")
+    mlflow_uri: str = Field(default_factory=_default_uri)
+    experiment: str = Field("demand-forecasting", min_length=1)
+    model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    max_body_bytes: int = Field(20 * MIB, ge=1)
+    max_series: int = Field(200, ge=1)
+    max_rows: int = Field(200_000, ge=1)
+    threads: int = Field(1, ge=1)
+    model: str | None = None
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("mlruns")
+    @classmethod
+    def _under_home(cls, mlruns: Path, info: ValidationInfo) -> Path:
+        return Path(info.data.get("home", Path.cwd())) / mlruns.expanduser()
+
+    @classmethod
+    def read(cls, **changes: Any) -> Self:
+        """The settings of this process, some of them changed.
+
+        Raises:
+            DeclarationError: a variable or a change does not fit; all of them are named.
+        """
+        try:
+            return cls(**changes)
+        except ValidationError as error:
+            told = "; ".join(f"FORECAST_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+            raise DeclarationError(f"settings that do not fit ({told})", "the fields of Settings") from error
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow keeps figures and models, unless a tracking server keeps them."""
+        return self.mlruns / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """Copies of registered models, as the service and the command line read them."""
+        return self.mlruns / "cache"
+
+    @property
+    def champion(self) -> str:
+        """What is served: `model` where it is set, else the registered champion."""
+        return self.model or f"models:/{self.model_name}@champion"

@@ -1,0 +1,190 @@
+"""`Declaration`: what a user says about a table of demand: columns, clock, unit, and when values become known."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator, model_validator
+
+from forecast import clock
+from forecast.errors import DeclarationError
+from forecast.tables import Columns
+from forecast.tables.units import check_unit
+
+RESERVED = ("unique_id", "ds", "y", "available_at")
+
+
+def _names(value: Any) -> Any:
+    """ "north,south" as ("north", "south"); lists and tuples as they are."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class Declaration(BaseModel):
+    """How to read a table; the same options for every command and every kind of source.
+
+    Attributes:
+        time: column of the stamps; None: one named ds, timestamp, time, datetime or date.
+        target: columns of demand; none: one named y, demand or load. Several make several series of their names.
+        series: column that names the series; None: `unique_id` where there is one, else the target names it.
+        known: covariates that are known ahead (forecasts, holidays).
+        past: covariates that are known up to the cutoff.
+        static: covariates that never change within a series.
+        only: series to read; none: all.
+        zone: civil zone ("Australia/Melbourne"), in which people live and hours are counted.
+        zones: civil zones of single series, where they differ from `zone`.
+        stamp_zone: clock in which stamps without a zone are written, where it is not the civil one ("+10:00").
+        stamp: whether stamps mark the start or the end of their period.
+        freq: length of a period ("30min", "1h"); None: read from the stamps.
+        unit: MW, kW, GW, MWh or kWh of the targets.
+        available_at: column that says when each row became known.
+        delay: how long after its period's end a value becomes known, where no column says so.
+        decimal: the decimal mark, "." or ",".
+        country: ISO code whose public holidays the calendar marks ("AU-VIC").
+
+    Raises:
+        DeclarationError: two options contradict each other, or one names a zone, unit or frequency that is unknown.
+
+    >>> Declaration(target="north,south", zone="+10:00").target
+    ('north', 'south')
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: str | None = None
+    target: Names = ()
+    series: str | None = None
+    known: Names = ()
+    past: Names = ()
+    static: Names = ()
+    only: Names = ()
+    zone: str | None = None
+    zones: Mapping[str, str] | None = None
+    stamp_zone: str | None = None
+    stamp: Literal["start", "end"] = "start"
+    freq: str | None = None
+    unit: str = "MW"
+    available_at: str | None = None
+    delay: str = "0h"
+    decimal: Literal[".", ","] = "."
+    country: str | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Declaration:
+        """The declaration of a mapping (a file of options, a command line).
+
+        Raises:
+            DeclarationError: also for unknown names and wrong types.
+        """
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])) or "options"
+            if first["type"] == "extra_forbidden":
+                raise DeclarationError(
+                    f"option '{name}' is not known", f"one of {', '.join(cls.model_fields)}", "correct its name"
+                ) from None
+            raise DeclarationError(f"option '{name}' is {first['input']!r}", str(first["msg"])) from None
+
+    @property
+    def columns(self) -> Columns:
+        """The covariates, as the tables name them."""
+        return Columns(past=self.past, known=self.known, static=self.static)
+
+    @property
+    def step(self) -> pd.Timedelta | None:
+        """The declared length of a period."""
+        return None if self.freq is None else duration(self.freq, "--freq")
+
+    @property
+    def written_zone(self) -> str | None:
+        """The clock of stamps that carry no zone."""
+        return self.stamp_zone or self.zone
+
+    def zone_of(self, unique_id: str) -> str | None:
+        """The civil zone of one series."""
+        return (self.zones or {}).get(unique_id, self.zone)
+
+    @field_validator("zone", "stamp_zone")
+    @classmethod
+    def _zone_known(cls, value: str | None) -> str | None:
+        if value is not None:
+            clock.zone(value)
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Declaration:
+        for name in (self.zones or {}).values():
+            clock.zone(name)
+        check_unit(self.unit)
+        if self.freq is not None and duration(self.freq, "--freq") <= pd.Timedelta(0):
+            raise DeclarationError(f"--freq is {self.freq}", "a positive length such as 30min")
+        self._check_knowledge()
+        self._check_roles()
+        return self
+
+    def _check_knowledge(self) -> None:
+        delay = duration(self.delay, "--delay")
+        if delay < pd.Timedelta(0):
+            raise DeclarationError(f"--delay is {self.delay}", "0h or more: nothing is known before it is measured")
+        if self.available_at is not None and delay > pd.Timedelta(0):
+            raise DeclarationError(
+                f"both --available-at {self.available_at} and --delay {self.delay}",
+                "one rule of when values become known",
+                "keep the column or the delay",
+            )
+
+    def _check_roles(self) -> None:
+        if len(self.target) > 1 and self.series is not None:
+            raise DeclarationError(
+                f"both several targets ({', '.join(self.target)}) and --series {self.series}",
+                "several demand columns, or one demand column with a series column",
+                "keep one of the two",
+            )
+        for (one, first), (other, second) in combinations(self._roles().items(), 2):
+            shared = [name for name in first if name in second]
+            if shared:
+                raise DeclarationError(
+                    f"column '{shared[0]}' is declared both as {one} and as {other}", "one role per column",
+                    f"remove it from {one} or from {other}",
+                )  # fmt: skip
+        for role, names in self._roles().items():
+            doubled = sorted({name for name in names if names.count(name) > 1})
+            if doubled:
+                raise DeclarationError(f"{role} names '{doubled[0]}' twice", "each column once")
+        taken = [name for name in (*self.known, *self.past, *self.static) if name in RESERVED]
+        if taken:
+            raise DeclarationError(
+                f"a covariate is called '{taken[0]}'", f"a name other than {', '.join(RESERVED)}", "rename the column"
+            )
+
+    def _roles(self) -> dict[str, tuple[str, ...]]:
+        single = {"--time": self.time, "--series": self.series, "--available-at": self.available_at}
+        roles = {role: (name,) for role, name in single.items() if name is not None}
+        return roles | {
+            "--target": self.target, "--known": self.known, "--past": self.past, "--static": self.static,
+        }  # fmt: skip
+
+
+def duration(text: str, option: str) -> pd.Timedelta:
+    """A length such as "30min", "6h", "1D" or "h".
+
+    Raises:
+        DeclarationError: the text is none; `option` is named.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # "1H" and "30T" are what older pandas taught
+            length = pd.Timedelta(text if any(map(str.isdigit, text)) else f"1{text}")
+    except ValueError:
+        length = pd.NaT
+    if length is pd.NaT or text.strip().isdigit():
+        raise DeclarationError(f"{option} is '{text}'", "a length such as 30min, 1h or 1D")
+    return length

@@ -1,0 +1,29 @@
+"""The checked tables: `Demand`, what was measured, and `Forecast`, what we say."""
+
+from forecast.tables.birth import demand_from_frame
+from forecast.tables.demand import Columns, Demand, Series
+from forecast.tables.forecast import (
+    LEVELS,
+    Forecast,
+    mean_of_quantiles,
+    quantile_column,
+    quantile_columns,
+    quantile_levels,
+)
+from forecast.tables.units import UNITS, output_factor, power_unit
+
+__all__ = [
+    "LEVELS",
+    "UNITS",
+    "Columns",
+    "Demand",
+    "Forecast",
+    "Series",
+    "demand_from_frame",
+    "mean_of_quantiles",
+    "output_factor",
+    "power_unit",
+    "quantile_column",
+    "quantile_columns",
+    "quantile_levels",
+]

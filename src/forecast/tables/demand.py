@@ -1,0 +1,223 @@
+"""`Demand`: what was measured, on regular clocks, with what was known when."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast.errors import DataError
+from forecast.tables.units import output_factor
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the covariates: `past` are known up to the cutoff, `known` ahead of it, `static` once per series."""
+
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The columns that become known with time: y, then the past-only covariates."""
+        return ("y", *self.past)
+
+    @property
+    def dynamic(self) -> tuple[str, ...]:
+        """Every column of `Series.values_TC`, in its order."""
+        return (*self.observed, *self.known)
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One metered demand on its regular clock.
+
+    Attributes:
+        unique_id: its name.
+        zone: its civil zone.
+        start: start of the first period (UTC).
+        values_TC: float32 [T, C], a view of the arena; columns as `Columns.dynamic`, NaN where missing.
+        available_at_T: UTC nanoseconds at which each row's observed values became known; None: by the delay rule.
+        static: its static covariates.
+        first_row: its first row in the arena.
+    """
+
+    unique_id: str
+    zone: str
+    start: pd.Timestamp
+    values_TC: Floats
+    available_at_T: Ints | None = None
+    static: Mapping[str, float] = field(default_factory=dict)
+    first_row: int = 0
+
+    def __len__(self) -> int:
+        return len(self.values_TC)
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """Many series on one step; made by `Demand.from_frame`, narrowed to a moment by `as_of`.
+
+    Attributes:
+        series: the series, in the order of their names.
+        columns: their covariates' names.
+        step: length of a period.
+        unit: the unit in which the source speaks ("kWh"); `y` is held as mean power ("kW").
+        delay: how long after its period's end a value becomes known, where rows carry no `available_at`.
+        arena_RC: float32 [R, C], every series' rows one after the other; the one contiguous array behind all windows.
+        known_until: nothing that became known later is shown; None shows everything.
+        source: where the table came from, for reports.
+    """
+
+    series: tuple[Series, ...]
+    columns: Columns
+    step: pd.Timedelta
+    unit: str
+    delay: pd.Timedelta
+    arena_RC: Floats
+    known_until: pd.Timestamp | None = None
+    source: str = ""
+    country: str | None = None
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        columns: Columns | None = None,
+        zone: str | Mapping[str, str] = "UTC",
+        unit: str = "MW",
+        freq: str | pd.Timedelta | None = None,
+        delay: str | pd.Timedelta = "0h",
+        source: str = "",
+        country: str | None = None,
+    ) -> Demand:
+        """Checks a long frame (`unique_id, ds, y`, covariates, optional `available_at`) and makes the table.
+
+        Args:
+            frame: `ds` aware, START of the period; `y` in `unit`, NaN where missing; rows in time order per series.
+            columns: which columns are covariates.
+            zone: civil zone of all series, or of each.
+            unit: MW, kW, GW, MWh or kWh (the last two: energy per period).
+            freq: the step; read from the data and verified where None.
+            delay: how long after its period's end a value becomes known.
+            source: where it came from, for reports.
+            country: ISO code ("AU" or "AU-VIC") whose public holidays the calendar columns mark.
+
+        Raises:
+            DataError: the frame is empty, unsorted, irregular, doubled, naive, not numeric, infinite or all missing.
+        """
+        from forecast.tables.birth import demand_from_frame
+
+        return demand_from_frame(
+            frame,
+            columns=columns or Columns(),
+            zone=zone,
+            unit=unit,
+            freq=freq,
+            delay=pd.Timedelta(delay),
+            source=source,
+            country=country,
+        )
+
+    @property
+    def output_factor(self) -> float:
+        """What mean power is multiplied by to be said in the source's unit."""
+        return output_factor(self.unit, self.step)
+
+    @property
+    def steps_per_day(self) -> int:
+        """Periods in 24 hours."""
+        return max(1, int(pd.Timedelta(days=1) / self.step))
+
+    @cached_property
+    def by_id(self) -> dict[str, Series]:
+        """The series by name."""
+        return {one.unique_id: one for one in self.series}
+
+    def as_of(self, cutoff: pd.Timestamp | str) -> Demand:
+        """The same table, showing only what was known at `cutoff` (UTC); no value is copied.
+
+        A value with `available_at` equal to the cutoff is known; known-ahead covariates always are.
+        """
+        moment = pd.Timestamp(cutoff).tz_convert("UTC")
+        if self.known_until is not None:
+            moment = min(moment, self.known_until)
+        return replace(self, known_until=moment)
+
+    def known_rows(self, one: Series) -> Bools:
+        """Which rows [T] of a series have observed values that are known at `known_until`."""
+        if self.known_until is None:
+            return np.ones(len(one), dtype=bool)
+        if one.available_at_T is not None:
+            return np.asarray(one.available_at_T <= self.known_until.value)
+        return np.arange(len(one)) <= self.last_known_row(one, self.known_until)
+
+    def last_known_row(self, one: Series, cutoff: pd.Timestamp) -> int:
+        """The last row known at `cutoff` by the delay rule: its period and the delay are over."""
+        return int((cutoff.value - one.start.value - self.delay.value) // self.step.value) - 1
+
+    def stamps(self, one: Series) -> pd.DatetimeIndex:
+        """Starts of a series' periods (UTC)."""
+        return pd.date_range(one.start, periods=len(one), freq=self.step)
+
+    def observed(self, one: Series, column: str = "y") -> Floats:
+        """One column [T] of a series, NaN where missing or not yet known."""
+        values_T = one.values_TC[:, self.columns.dynamic.index(column)]
+        if column in self.columns.known:
+            return values_T
+        return np.where(self.known_rows(one), values_T, np.float32(np.nan)).astype(np.float32)
+
+    def last_known_end(self) -> pd.Timestamp:
+        """End of the last period of any series whose `y` is known: the earliest sensible next cutoff."""
+        ends = []
+        for one in self.series:
+            rows = np.flatnonzero(np.isfinite(self.observed(one)))
+            if len(rows):
+                ends.append(one.start + (int(rows[-1]) + 1) * self.step + self.delay)
+        if not ends:
+            raise DataError("no value of y is known", "at least one", "check the cutoff and the file")
+        return max(ends)
+
+    def select(self, unique_ids: Iterable[str]) -> Demand:
+        """The table of some series only."""
+        wanted = list(unique_ids)
+        missing = [name for name in wanted if name not in self.by_id]
+        if missing:
+            raise DataError(f"no series {', '.join(missing)}", f"one of {', '.join(list(self.by_id)[:10])}")
+        return replace(self, series=tuple(self.by_id[name] for name in wanted))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The long frame again: unique_id, ds, y (mean power), covariates; unknown values are NaN."""
+        parts = []
+        for one in self.series:
+            data: dict[str, object] = {"unique_id": one.unique_id, "ds": self.stamps(one)}
+            data |= {name: self.observed(one, name) for name in self.columns.dynamic}
+            data |= {name: one.static[name] for name in self.columns.static}
+            parts.append(pd.DataFrame(data))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything this table shows."""
+        head = [self.columns.dynamic, str(self.step), self.unit, str(self.delay), self.country]
+        total = hashlib.sha256(json.dumps(head).encode())
+        for one in self.series:
+            total.update(json.dumps([one.unique_id, one.zone, one.start.value, dict(one.static)]).encode())
+            for name in self.columns.dynamic:
+                total.update(np.ascontiguousarray(self.observed(one, name)).tobytes())
+            if one.available_at_T is not None:
+                known_T = self.known_rows(one)
+                total.update(np.where(known_T, one.available_at_T, -1).tobytes())
+        return total.hexdigest()

@@ -1,0 +1,200 @@
+"""The one door from table to array: training, backtest and serving all read demand through it.
+
+No set of windows is ever copied. An `Origins` says where forecasts start, as arithmetic over the arena; a batch is one
+gather of its rows, with everything that its own cutoffs did not know masked away.
+
+B windows of a batch, R rows of history that features may reach back, H horizon, W = R + H, C columns of the demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast.errors import NotEnoughHistory
+from forecast.tables import Demand
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Origins:
+    """Where windows start, without listing them.
+
+    Window n belongs to the series whose `counts` range holds n; its first forecast step is row `first + stride * k`. Where
+    `rows_N` is given the rows are listed instead (civil midnights, gates: they are not evenly spaced in UTC).
+
+    Attributes:
+        first_S: first origin row of each series.
+        stride: rows between two origins.
+        ends_S: cumulative counts of windows per series.
+        rows_N: listed origin rows, series after series, or None.
+        cutoffs_N: listed cutoffs (UTC nanoseconds), or None: the start of the first forecast step.
+    """
+
+    first_S: Ints
+    stride: int
+    ends_S: Ints
+    rows_N: Ints | None = None
+    cutoffs_N: Ints | None = None
+
+    def __len__(self) -> int:
+        return int(self.ends_S[-1]) if len(self.ends_S) else 0
+
+    def at(self, index_B: Ints, demand: Demand) -> tuple[Ints, Ints, Ints]:
+        """Series number, first forecast row and cutoff (UTC nanoseconds) of some windows."""
+        series_B = np.searchsorted(self.ends_S, index_B, side="right")
+        if self.rows_N is not None and self.cutoffs_N is not None:
+            return series_B, self.rows_N[index_B], self.cutoffs_N[index_B]
+        begins_S = np.concatenate([[0], self.ends_S[:-1]])
+        row_B = self.first_S[series_B] + self.stride * (index_B - begins_S[series_B])
+        starts_S = np.array([one.start.value for one in demand.series], dtype=np.int64)
+        return series_B, row_B, starts_S[series_B] + row_B * demand.step.value
+
+
+def origins_every(demand: Demand, *, context: int, horizon: int, stride: int = 1) -> Origins:
+    """Origins at every `stride`-th row that has `context` rows behind it and a known target row in front.
+
+    Raises:
+        NotEnoughHistory: no series has `context + horizon` known steps.
+    """
+    first, counts = [], []
+    for one in demand.series:
+        known = np.flatnonzero(demand.known_rows(one) & np.isfinite(one.values_TC[:, 0]))
+        last = int(known[-1]) + 1 - horizon if len(known) else -1
+        first.append(context)
+        counts.append(max(0, (last - context) // stride + 1))
+    _require(demand, sum(counts), context, horizon)
+    return Origins(np.array(first, dtype=np.int64), stride, np.cumsum(np.array(counts, dtype=np.int64)))
+
+
+def origins_at(demand: Demand, cutoffs: Sequence[pd.Timestamp] | pd.DatetimeIndex) -> Origins:
+    """Origins of every series at listed cutoffs: the first period with `ds` >= cutoff, wherever the table ends."""
+    moments_K = pd.DatetimeIndex(cutoffs).tz_convert("UTC").as_unit("ns").asi8
+    rows_N = np.concatenate([_first_row_at(one.start.value, moments_K, demand.step.value) for one in demand.series])
+    count = len(demand.series)
+    ends_S = np.arange(1, count + 1, dtype=np.int64) * len(moments_K)
+    return Origins(np.zeros(count, np.int64), 0, ends_S, rows_N, np.tile(moments_K, count))
+
+
+def training_origins_at(demand: Demand, cutoffs: pd.DatetimeIndex, *, context: int, horizon: int) -> Origins:
+    """Those of the listed cutoffs at which a series has `context` rows behind and its horizon's last row known.
+
+    Raises:
+        NotEnoughHistory: no series has one.
+    """
+    everywhere = origins_at(demand, cutoffs)
+    rows, moments, counts = [], [], []
+    for number, one in enumerate(demand.series):
+        part = slice(number * len(cutoffs), (number + 1) * len(cutoffs))
+        assert everywhere.rows_N is not None and everywhere.cutoffs_N is not None
+        known = np.flatnonzero(demand.known_rows(one) & np.isfinite(one.values_TC[:, 0]))
+        last = int(known[-1]) + 1 - horizon if len(known) else -1
+        keep = (everywhere.rows_N[part] >= context) & (everywhere.rows_N[part] <= last)
+        rows.append(everywhere.rows_N[part][keep])
+        moments.append(everywhere.cutoffs_N[part][keep])
+        counts.append(int(keep.sum()))
+    _require(demand, sum(counts), context, horizon)
+    first_S = np.zeros(len(counts), np.int64)
+    return Origins(first_S, 0, np.cumsum(np.array(counts)), np.concatenate(rows), np.concatenate(moments))
+
+
+def _first_row_at(start: int, moments_K: Ints, step: int) -> Ints:
+    return np.asarray(-((start - moments_K) // step), dtype=np.int64)
+
+
+def _require(demand: Demand, count: int, context: int, horizon: int) -> None:
+    if count == 0:
+        longest = max((int(demand.known_rows(one).sum()) for one in demand.series), default=0)
+        raise NotEnoughHistory(
+            f"the longest series has {longest} known steps of {demand.step}",
+            f"at least {context + horizon} (context {context} + horizon {horizon})",
+            "add history, shorten the horizon, or choose a recipe with a shorter context",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RawBatch:
+    """Some windows as plain arrays; unknown entries are zero and their mask is False.
+
+    Attributes:
+        values_BWC: float32, the demand's columns from R rows before to H rows after the origin.
+        mask_BWC: what was known at each window's own cutoff.
+        target_BH: y of the horizon where the TABLE knows it (training only), else zero.
+        target_mask_BH: where it does.
+        series_B: number of the series.
+        row_B: origin row within the series.
+        cutoff_B: UTC nanoseconds.
+    """
+
+    values_BWC: Floats
+    mask_BWC: Bools
+    target_BH: Floats
+    target_mask_BH: Bools
+    series_B: Ints
+    row_B: Ints
+    cutoff_B: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSet:
+    """All windows of a table at some origins: index arithmetic, no data of its own.
+
+    Attributes:
+        demand: the table, narrowed by `as_of`; nothing it does not know is ever shown.
+        origins: where the windows start.
+        reach: R, rows of history in a window.
+        horizon: H, rows of future in a window.
+    """
+
+    demand: Demand
+    origins: Origins
+    reach: int
+    horizon: int
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def gather(self, index_B: Ints) -> RawBatch:
+        """The windows of some origins, in one gather."""
+        demand = self.demand
+        series_B, row_B, cutoff_B = self.origins.at(np.asarray(index_B, dtype=np.int64), demand)
+        lengths_S = np.array([len(one) for one in demand.series])
+        first_S = np.array([one.first_row for one in demand.series])
+        row_BW = row_B[:, None] + np.arange(-self.reach, self.horizon)
+        last_B = lengths_S[series_B] - 1
+        inside_BW = (row_BW >= 0) & (row_BW <= last_B[:, None])
+        place_BW = first_S[series_B][:, None] + np.minimum(np.maximum(row_BW, 0), last_B[:, None])
+        values_BWC = demand.arena_RC[place_BW]
+        finite_BWC = np.isfinite(values_BWC) & inside_BW[:, :, None]
+        seen_BW = self._known(series_B, row_BW, cutoff_B)
+        shown_BW = seen_BW if demand.known_until is None else self._known(
+            series_B, row_BW, np.full_like(cutoff_B, demand.known_until.value)
+        )  # fmt: skip
+        ahead = slice(self.reach, None)
+        target_mask_BH = finite_BWC[:, ahead, 0] & (shown_BW[:, ahead] if demand.known_until is not None else True)
+        target_BH = np.where(target_mask_BH, values_BWC[:, ahead, 0], np.float32(0))
+        mask_BWC = finite_BWC
+        mask_BWC[:, :, : len(demand.columns.observed)] &= (seen_BW & shown_BW)[:, :, None]
+        values_BWC[~mask_BWC] = 0
+        return RawBatch(values_BWC, mask_BWC, target_BH, target_mask_BH, series_B, row_B, cutoff_B)
+
+    def _known(self, series_B: Ints, row_BW: Ints, moment_B: Ints) -> Bools:
+        """Whether observed values of these rows were known at each window's moment."""
+        demand = self.demand
+        starts_S = np.array([one.start.value for one in demand.series], dtype=np.int64)
+        last_B = (moment_B - starts_S[series_B] - demand.delay.value) // demand.step.value - 1
+        known_BW = row_BW <= last_B[:, None]
+        for number in np.unique(series_B):
+            available_T = demand.series[number].available_at_T
+            if available_T is not None:
+                mine = series_B == number
+                rows = np.clip(row_BW[mine], 0, len(available_T) - 1)
+                known_BW[mine] = available_T[rows] <= moment_B[mine][:, None]
+        return np.asarray(known_BW)
