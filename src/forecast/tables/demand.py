@@ -156,6 +156,21 @@ class Demand:
             moment = min(moment, self.known_until)
         return replace(self, known_until=moment)
 
+    def since(self, moment: pd.Timestamp) -> Demand:
+        """The table without the periods that start before `moment`; series that end before it are left out."""
+        kept = []
+        for one in self.series:
+            skip = max(0, -int((one.start.value - moment.value) // self.step.value))
+            if skip < len(one):
+                available_T = one.available_at_T[skip:] if one.available_at_T is not None else None
+                start, values_TC = one.start + skip * self.step, one.values_TC[skip:]
+                kept.append(
+                    replace(
+                        one, start=start, values_TC=values_TC, available_at_T=available_T, first_row=one.first_row + skip
+                    )
+                )
+        return replace(self, series=tuple(kept))
+
     def known_rows(self, one: Series) -> Bools:
         """Which rows [T] of a series have observed values that are known at `known_until`."""
         if self.known_until is None:

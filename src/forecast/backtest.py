@@ -1,0 +1,193 @@
+"""Walk forward through history: fit on what was known, forecast every cutoff from what was known then, score later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from forecast import calendars
+from forecast.errors import DeclarationError, NotEnoughHistory
+from forecast.tables import Demand
+from forecast.training import Fitted
+
+Span = tuple[pd.Timestamp, pd.Timestamp]
+FitFunction = Callable[[Demand], Fitted]
+
+
+class WalkProgress(Protocol):
+    """Told about every fold of every model."""
+
+    def fold(self, model: str, done: int, folds: int) -> None:
+        """`done` of `folds` folds of a model are over."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What a walk said and who said it.
+
+    Attributes:
+        table: unique_id, ds, cutoff, y, model, mean, q*; in the data's own unit.
+        fitted: per model, what was fitted in each fold.
+        folds: each fold's cutoffs.
+    """
+
+    table: pd.DataFrame
+    fitted: dict[str, list[Fitted]] = field(default_factory=dict)
+    folds: list[pd.DatetimeIndex] = field(default_factory=list)
+
+
+class _Job(NamedTuple):
+    """One fold of one model."""
+
+    model: str
+    fold: int
+    fit: FitFunction
+    demand: Demand
+    known_until: pd.Timestamp
+    window: pd.Timedelta | None
+    cutoffs: pd.DatetimeIndex
+    spans: list[Span] | None
+    horizon: int
+
+    def run(self) -> tuple[str, int, pd.DataFrame, Fitted]:
+        """Fits on what was known, and forecasts all cutoffs of the fold in one pass."""
+        known = self.demand if self.window is None else self.demand.since(self.known_until - self.window)
+        fitted = self.fit(known.as_of(self.known_until))
+        said = fitted.forecaster.predict(self.demand, self.cutoffs, horizon=self.horizon, spans=self.spans)
+        return self.model, self.fold, said.frame.assign(model=self.model), fitted
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """When forecasts are issued and which periods they are for.
+
+    Attributes:
+        cutoffs: the moments.
+        spans: the reported periods of each, or None: `horizon` steps from the cutoff.
+        horizon: steps that the network must reach.
+    """
+
+    cutoffs: pd.DatetimeIndex
+    spans: list[Span] | None
+    horizon: int
+
+    @classmethod
+    def of(
+        cls, start: str, end: str, every: str, zone: str, step: pd.Timedelta, *, horizon: int | None = None,
+        gate: str | None = None,
+    ) -> Plan:  # fmt: skip
+        """The plan of the options `--start --end --every --gate --horizon`.
+
+        Raises:
+            DeclarationError: delivery days together with a horizon, or a gate without delivery days.
+        """
+        moments = calendars.cutoffs(start, end, every, zone, gate)
+        if every != "delivery-day":
+            if horizon is None:
+                horizon = int(pd.Timedelta(days=1) / step)
+            return cls(moments, None, horizon)
+        if horizon is not None:
+            raise DeclarationError(
+                "a horizon together with every delivery-day", "one of the two: a delivery day says its own length",
+                "leave out --horizon",
+            )  # fmt: skip
+        days = pd.date_range(start, end, freq="D")
+        spans = [calendars.delivery_day(str(day.date()), zone) for day in days]
+        reach = max(int(np.ceil((last - cutoff) / step)) for cutoff, (_, last) in zip(moments, spans, strict=True))
+        return cls(moments, spans, reach)
+
+
+def walk(
+    demand: Demand,
+    fits: Mapping[str, FitFunction],
+    plan: Plan,
+    *,
+    refit: str | int = "never",
+    window: pd.Timedelta | None = None,
+    gap: pd.Timedelta = pd.Timedelta(0),
+    workers: int = 1,
+    progress: WalkProgress | None = None,
+) -> Walk:
+    """Walks forward; each model is fitted at its fold's first cutoff and answers all its cutoffs in one pass.
+
+    Args:
+        demand: the whole table; every fit sees `demand.as_of(first cutoff − gap)`, every forecast its own cutoff.
+        fits: from a narrowed table to what was fitted, by model name.
+        plan: when and for which periods.
+        refit: "never", "monthly" (civil months), or a number of cutoffs.
+        window: slide: learn from the last such span only; None expands.
+        gap: time between the end of training and the fold's first cutoff.
+        workers: processes that run folds side by side.
+        progress: told after every fold.
+
+    Raises:
+        NotEnoughHistory: nothing was measured in the walked span.
+    """
+    folds = _folds(plan.cutoffs, refit, demand.series[0].zone)
+    jobs = [
+        _Job(
+            name, number, fit, demand, plan.cutoffs[places][0] - gap, window, plan.cutoffs[places],
+            [plan.spans[place] for place in places] if plan.spans is not None else None, plan.horizon,
+        )
+        for name, fit in fits.items()
+        for number, places in enumerate(folds)
+    ]  # fmt: skip
+    done: dict[tuple[str, int], tuple[pd.DataFrame, Fitted]] = {}
+    for name, number, frame, fitted in _results(jobs, workers):
+        done[name, number] = frame, fitted
+        if progress is not None:
+            progress.fold(name, sum(model == name for model, _ in done), len(folds))
+    ordered = [(job.model, *done[job.model, job.fold]) for job in jobs]
+    table = _with_actuals(pd.concat([frame for _, frame, _ in ordered], ignore_index=True), demand)
+    fitted_by = {name: [one for model, _, one in ordered if model == name] for name in fits}
+    return Walk(table, fitted_by, [plan.cutoffs[places] for places in folds])
+
+
+def _results(jobs: list[_Job], workers: int) -> Iterator[tuple[str, int, pd.DataFrame, Fitted]]:
+    """Runs the jobs here, or in fresh processes that share nothing."""
+    if workers <= 1:
+        yield from (job.run() for job in jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(job.run) for job in jobs]):
+            yield future.result()
+
+
+def _folds(cutoffs: pd.DatetimeIndex, refit: str | int, zone: str) -> list[Sequence[int]]:
+    """The places of each fold's cutoffs."""
+    if refit == "never":
+        return [range(len(cutoffs))]
+    if refit == "monthly":
+        local = calendars.local_parts(cutoffs, zone)
+        months = pd.Series(local.date_ordinal).map(pd.Timestamp.fromordinal).dt.to_period("M")
+        return [list(group.index) for _, group in months.groupby(months)]
+    size = int(refit)
+    if size < 1:
+        raise DeclarationError(f"a refit every {size} cutoffs", "never, monthly, or a number from 1")
+    return [range(begin, min(begin + size, len(cutoffs))) for begin in range(0, len(cutoffs), size)]
+
+
+def _with_actuals(said: pd.DataFrame, demand: Demand) -> pd.DataFrame:
+    """Joins what was measured; periods without a measurement stay, with y missing, and are never scored."""
+    actual = demand.to_frame()[["unique_id", "ds", "y"]]
+    actual["y"] = _shortest(actual["y"].to_numpy()) * demand.output_factor
+    table = said.merge(actual, on=["unique_id", "ds"], how="left")
+    if not table["y"].notna().any():
+        raise NotEnoughHistory(
+            f"no value of y was measured between {said['ds'].min()} and {said['ds'].max()}", "measured values to score",
+            "walk over a span that the data covers",
+        )  # fmt: skip
+    first = ["unique_id", "ds", "cutoff", "y", "model", "mean"]
+    return table[[*first, *[name for name in table.columns if name not in first]]]
+
+
+def _shortest(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Float32 values as the shortest decimals that name them: 4653.3, not 4653.2998046875."""
+    return np.asarray(np.char.mod("%.8g", values.astype(np.float64)).astype(np.float64))
