@@ -69,7 +69,8 @@ ui: $(STAMP) ## MLflow's pages on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db \
 		--host 127.0.0.1 --port 5000 --workers 1
 
-# Resolves pyproject.toml afresh in a throw-away environment and writes down what came out.
+# Resolves pyproject.toml afresh in a throw-away environment and writes down what came out. Run it where pip finds
+# torch's CUDA build, so that the packages of that build stay pinned too.
 pins: ## renew constraints.txt from what pyproject.toml allows today
 	@set -e; room=$$(mktemp -d); trap 'rm -rf "$$room"' EXIT; \
 	$(PYTHON) -m venv "$$room/venv"; \

@@ -6,10 +6,9 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
-from forecast.errors import ModelFolderError, RecipeError
+from forecast.errors import ModelFolderError
 from forecast.networks.arrays import load_arrays, state_arrays
 from forecast.networks.configs import NetworkConfig, NetworkShape
 from forecast.networks.ensemble import Ensemble
@@ -316,6 +315,8 @@ def test_an_ensemble_averages_by_quantile() -> None:
     assert (together.diff(dim=2) >= 0).all()
 
 
+# torch.export warns about the flat list of weights that torch's own recurrent kernels keep.
+@pytest.mark.filterwarnings("ignore:The tensor attribute")
 @pytest.mark.parametrize(("encoder", "decoder"), [("lstm", "direct"), ("transformer", "attention")])
 def test_one_graph_serves_every_batch_size(encoder: str, decoder: str) -> None:
     """No step depends in Python on a tensor's numbers or its batch: the graph exports with a dynamic batch."""
@@ -327,38 +328,3 @@ def test_one_graph_serves_every_batch_size(encoder: str, decoder: str) -> None:
         other = some_inputs(batch=size)
         with torch.no_grad():
             torch.testing.assert_close(program.module()(*other.all()), answer(network, other), rtol=1e-5, atol=1e-3)
-
-
-def test_contradictions_are_refused_at_construction() -> None:
-    for settings, text in (
-        ({"encoder": {"kind": "gru", "bidirectional": True, "truncate": 5}}, "truncate = 5 and bidirectional"),
-        ({"encoder": {"kind": "transformer", "width": 10, "heads": 4}}, "width 10 with 4 heads"),
-        ({"decoder": {"kind": "attention", "width": 10, "heads": 4}}, "width 10 with 4 heads"),
-        ({"decoder": {"kind": "recurrent", "width": 10, "attention": {"heads": 4}}}, "width 10 with 4 heads"),
-        ({"decoder": {"kind": "recurrent", "teacher_forcing": 0.5}}, "autoregressive = false"),
-        ({"decoder": {"kind": "recurrent", "autoregressive": True, "bidirectional": True}}, "its own future"),
-        ({"highway": {"shared": False, "hourly": False}}, "Leave the highway out"),
-    ):
-        with pytest.raises(RecipeError, match=text):
-            NetworkConfig.model_validate(settings, by_name=True)
-    with pytest.raises(RecipeError, match="no hour columns"):
-        build(NetworkConfig(), SHAPE.model_copy(update={"hour_columns": None}), 0)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"quantiles": (0.5, 0.1)}, {"quantiles": (0.0, 0.5)}, {"quantiles": ()}, {"past_load_columns": (3,)},
-     {"future_load_columns": (-1,)}, {"hour_columns": (5, 5)}, {"hour_columns": (10, 40)}],
-)  # fmt: skip
-def test_shapes_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(RecipeError):
-        NetworkShape.model_validate({**SHAPE.model_dump(), **wrong})
-
-
-def test_unknown_settings_are_refused_and_configs_round_trip() -> None:
-    with pytest.raises(ValidationError, match="widht"):
-        NetworkConfig.model_validate({"encoder": {"kind": "gru", "widht": 3}})
-    config = make("transformer", "autoregressive").config
-    assert NetworkConfig.model_validate_json(config.model_dump_json()) == config
-    with pytest.raises(ValidationError, match="frozen"):
-        config.dropout = 0.5

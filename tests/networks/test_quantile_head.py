@@ -50,10 +50,11 @@ def test_a_highway_is_shared_weights_plus_those_of_the_hour() -> None:
         for parameter in highway.parameters():
             parameter.normal_()
     x_BHK, slot_BH = torch.randn(2, 5, 3), torch.randint(4, (2, 5))
-    wanted = [
-        [x_BHK[b, h] @ (highway.shared_K + highway.hourly_KN[:, slot_BH[b, h]]) for h in range(5)] for b in range(2)
-    ]
-    torch.testing.assert_close(highway(x_BHK, slot_BH), torch.tensor(wanted))
+    offset_BH = highway(x_BHK, slot_BH)
+    for b in range(2):
+        for h in range(5):
+            weights_K = highway.shared_K + highway.hourly_KN[:, slot_BH[b, h]]
+            torch.testing.assert_close(offset_BH[b, h], x_BHK[b, h] @ weights_K)
 
 
 def test_parts_of_a_highway_can_be_left_out() -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,31 @@ def test_every_dependency_is_bounded_and_pinned_within_its_bounds(requirement: R
     assert pinned is not None, f"constraints.txt has no line for {requirement.name}; run make pins"
     assert requirement.specifier, f"{requirement.name} has no bounds in pyproject.toml"
     assert requirement.specifier.contains(pinned, prereleases=True), f"{requirement} excludes its own pin {pinned}"
+
+
+def closure() -> dict[str, str]:
+    """Name and installed version of everything that the declared requirements reach in this environment."""
+    reached: dict[str, str] = {}
+    waiting = [(requirement, "") for requirement in declared()]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        distribution = metadata.distribution(requirement.name)
+        name = canonicalize_name(requirement.name)
+        reached[name] = distribution.version.split("+")[0]
+        for wanted in {"", *requirement.extras} - {e for n, e in seen if n == name}:
+            seen.add((name, wanted))
+            waiting += [(Requirement(line), wanted) for line in distribution.requires or []]
+    return reached
+
+
+def test_everything_reached_is_installed_as_pinned() -> None:
+    reached, pinned = closure(), pins()
+    assert {"torch", "starlette", "psycopg-binary"} <= set(reached), "the walk misses transitive requirements"
+    strays = {name: (version, pinned.get(name)) for name, version in reached.items() if pinned.get(name) != version}
+    assert not strays, f"installed and pinned versions differ (None: no pin); run make pins: {strays}"
 
 
 def test_pins_name_releases_of_any_index() -> None:

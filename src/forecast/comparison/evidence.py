@@ -32,8 +32,10 @@ def long_run_variance(values_N: Floats, lags: int) -> float:
 def diebold_mariano(champion_N: Floats, challenger_N: Floats, overlap: int = 1) -> tuple[float, float]:
     """Statistic and two-sided p-value of equal mean losses; positive where the challenger loses less.
 
-    The variance covers the lags within which forecasts overlap, and at least the automatic ones, 4 (N/100)^(2/9). The
-    statistic carries the small-sample factor and is compared with Student's t of N − 1 degrees of freedom.
+    The variance covers the lags within which forecasts overlap, and at least the automatic 4 (N/100)^(2/9). The
+    small-sample factor counts every lag that was estimated, not the overlap alone: with fewer, equal models whose
+    losses are correlated from day to day are told apart about twice as often as the level says. The statistic is
+    compared with Student's t of N − 1 degrees of freedom.
 
     Args:
         champion_N, challenger_N: losses of the same N origins, in time order.
@@ -49,12 +51,12 @@ def diebold_mariano(champion_N: Floats, challenger_N: Floats, overlap: int = 1) 
     size = len(difference_N)
     if size < 2 or not difference_N.any():
         return NOTHING
-    horizon = min(max(overlap, 1), size - 1)
-    lags = max(horizon - 1, int(4 * (size / 100) ** (2 / 9)))
-    variance = long_run_variance(difference_N, min(lags, size - 1))
+    lags = min(max(overlap - 1, int(4 * (size / 100) ** (2 / 9))), size - 2)
+    variance = long_run_variance(difference_N, lags)
     mean = float(difference_N.mean())
     if variance <= (1e-9 * float(np.abs(difference_N).max())) ** 2:
         return float("nan"), 0.0
+    horizon = lags + 1
     small_sample = (size + 1 - 2 * horizon + horizon * (horizon - 1) / size) / size
     statistic = mean / np.sqrt(variance / size) * np.sqrt(small_sample)
     return float(statistic), float(2 * stdtr(size - 1, -abs(statistic)))

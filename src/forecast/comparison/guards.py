@@ -33,7 +33,7 @@ class Guards(BaseModel):
     significance: float = Field(0.05, gt=0, lt=1)
     least_gain_percent: float = Field(0.0, ge=0)
     least_origins: int = Field(5, ge=2)
-    least_answered: float = Field(0.95, ge=0, le=1)
+    least_answered: float = Field(0.9, ge=0, le=1)
     coverage_low: float = Field(0.70, ge=0, le=1)
     coverage_high: float = Field(0.90, ge=0, le=1)
     coverage_drop: float = Field(0.05, ge=0, le=1)
@@ -47,6 +47,7 @@ class Guards(BaseModel):
         return self
 
 
+STANDARD = Guards()
 Figures = Mapping[str, Mapping[str, float]]
 
 
@@ -58,8 +59,8 @@ def broken_guards(figures: Figures, pairs: Pairs, challenger: str, champion: str
     sentences += _bias(pairs.table, challenger, champion, guards)
     if answered < guards.least_answered:
         sentences.append(
-            f"refused: the challenger answered {100 * answered:.1f} % of the rows, {100 * guards.least_answered:g} % are "
-            "needed."
+            f"refused: the challenger answered {100 * answered:.1f} % of the rows, "
+            f"{100 * guards.least_answered:g} % are needed."
         )
     return sentences
 
@@ -71,8 +72,8 @@ def _coverage(ours: float, theirs: float, guards: Guards) -> Iterator[str]:
         return
     if not guards.coverage_low <= ours <= guards.coverage_high:
         yield (
-            f"refused: the 80 % interval covers {100 * ours:.1f} % of the demand, outside {100 * guards.coverage_low:g} "
-            f"to {100 * guards.coverage_high:g} %."
+            f"refused: the 80 % interval covers {100 * ours:.1f} % of the demand, outside "
+            f"{100 * guards.coverage_low:g} to {100 * guards.coverage_high:g} %."
         )
     if ours < min(theirs, NOMINAL) - guards.coverage_drop:
         yield f"refused: coverage falls from {100 * theirs:.1f} to {100 * ours:.1f} %."
@@ -105,23 +106,23 @@ def _bias_percent(rows: pd.DataFrame) -> float:
 def memorised(
     table: pd.DataFrame, models: Sequence[str], trained_until: Mapping[str, pd.Timestamp | None]
 ) -> tuple[str, ...]:
-    """A sentence for each model that learned from moments it is scored on.
+    """A sentence for each model whose training reached into the scored rows (`Pairs.table`).
 
     Raises:
         DataError: the end of a model's training is not given, or has no zone.
     """
     sentences = []
-    names = table["model"].astype(str)
-    scored = table[names.isin(list(models)) & table["y"].notna()]
-    earliest = scored[["cutoff", "ds"]].min(axis=1)
+    earliest = table[["cutoff", "ds"]].min(axis=1)
     for model in models:
         end = _end_of_training(model, trained_until)
-        seen = scored.loc[earliest < end, "cutoff"].drop_duplicates().sort_values() if end is not None else ()
+        if end is None:
+            continue
+        seen = table.loc[earliest < end, "cutoff"].drop_duplicates().sort_values().dt.tz_convert("UTC")
         if len(seen):
             shown = ", ".join(f"{stamp:%Y-%m-%dT%H:%MZ}" for stamp in seen[:3])
             sentences.append(
-                f"refused: {model} learned from data up to {end:%Y-%m-%dT%H:%MZ}, after {len(seen)} of the scored cutoffs "
-                f"({shown}{', ...' if len(seen) > 3 else ''}); score it on later ones."
+                f"refused: {model} learned from data up to {end:%Y-%m-%dT%H:%MZ}, after {len(seen)} of the scored "
+                f"cutoffs ({shown}{', ...' if len(seen) > 3 else ''}); score it on later ones."
             )
     return tuple(sentences)
 

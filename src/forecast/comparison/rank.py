@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from forecast.comparison.guards import Guards, memorised
+from forecast.comparison.guards import STANDARD, Guards
 from forecast.comparison.pairs import Loss, pair
 from forecast.comparison.verdict import TrainedUntil, Verdict, compare
 from forecast.errors import DataError
-from forecast.metrics.rows import Zones
+from forecast.metrics import Zones
 
 
 class Ranking(BaseModel):
@@ -20,7 +20,7 @@ class Ranking(BaseModel):
     Attributes:
         best: the candidate with the lowest mean loss; None when every candidate is excluded.
         losses: mean loss per model, the reference included, lowest first.
-        excluded: candidates that learned from scored moments, with the sentence that says so.
+        excluded: candidates that learned from scored moments; their verdicts say so.
         verdicts: each candidate against the reference.
     """
 
@@ -29,7 +29,7 @@ class Ranking(BaseModel):
     reference: str
     best: str | None
     losses: dict[str, float]
-    excluded: dict[str, str] = Field(default_factory=dict)
+    excluded: tuple[str, ...] = ()
     verdicts: dict[str, Verdict] = Field(default_factory=dict)
 
     @property
@@ -46,7 +46,7 @@ def rank(
     scales: Mapping[str, float] | None = None,
     zones: Zones | None = None,
     trained_until: TrainedUntil | None = None,
-    guards: Guards = Guards(),  # noqa: B008  (frozen)
+    guards: Guards = STANDARD,
     loss: Loss = "absolute_error",
     seed: int = 0,
 ) -> Ranking:
@@ -68,11 +68,6 @@ def rank(
         candidates = [name for name in table["model"].astype(str).unique() if name != reference]
     if not candidates or reference in candidates:
         raise DataError(f"there is no candidate beside '{reference}'", "candidates other than the reference")
-    excluded = {} if trained_until is None else {
-        name: sentences[0] for name in candidates if (sentences := memorised(table, [name], trained_until))
-    }  # fmt: skip
-    fair = [name for name in candidates if name not in excluded]
-    losses = pair(table, [*fair, reference], loss, scales).losses.mean().sort_values(kind="stable")
     strict = guards.model_copy(update={"significance": guards.significance / len(candidates)})
     verdicts = {
         name: compare(
@@ -81,8 +76,10 @@ def rank(
         )
         for name in candidates
     }  # fmt: skip
+    fair = [name for name in candidates if not verdicts[name].memorised]
+    losses = pair(table, [*fair, reference], loss, scales).losses.mean().sort_values(kind="stable")
     best = next((str(name) for name, value in losses.items() if name in fair and pd.notna(value)), None)
     return Ranking(
         reference=reference, best=best, losses={str(name): float(value) for name, value in losses.items()},
-        excluded=excluded, verdicts=verdicts,
+        excluded=tuple(name for name in candidates if name not in fair), verdicts=verdicts,
     )  # fmt: skip

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from forecast.comparison.evidence import diebold_mariano, gain_interval
-from forecast.comparison.guards import Guards, broken_guards, memorised
+from forecast.comparison.guards import STANDARD, Guards, broken_guards, memorised
 from forecast.comparison.pairs import Loss, Pairs, pair
 from forecast.errors import DataError
-from forecast.metrics.rows import Zones
-from forecast.metrics.score import score
+from forecast.metrics import Zones, score
 
 MISSING = float("nan")
 TrainedUntil = Mapping[str, pd.Timestamp | None]
@@ -24,6 +24,7 @@ class Verdict(BaseModel):
     Attributes:
         promote: the challenger takes the champion's place.
         reasons: sentences for a person; where `promote` is false, each one that begins with "refused" forbids it.
+        memorised: one of the models learned from the scored moments; no figure is given then.
         dm_statistic, p_value: Diebold–Mariano; positive where the challenger is better; two-sided.
         gain_percent: how much lower the challenger's mean loss is [% of the champion's].
         ci_low, ci_high: bootstrap interval of 95 % of the gain [%].
@@ -37,6 +38,7 @@ class Verdict(BaseModel):
     champion: str
     promote: bool
     reasons: tuple[str, ...]
+    memorised: bool = False
     dm_statistic: float = MISSING
     p_value: float = MISSING
     gain_percent: float = MISSING
@@ -55,7 +57,7 @@ def compare(
     scales: Mapping[str, float] | None = None,
     zones: Zones | None = None,
     trained_until: TrainedUntil | None = None,
-    guards: Guards = Guards(),  # noqa: B008  (frozen)
+    guards: Guards = STANDARD,
     loss: Loss = "absolute_error",
     seed: int = 0,
 ) -> Verdict:
@@ -81,28 +83,28 @@ def compare(
     if challenger == champion:
         raise DataError(f"'{challenger}' is compared with itself", "two models")
     pairs = pair(table, [challenger, champion], loss, scales)
-    seen = memorised(table, [challenger, champion], trained_until) if trained_until is not None else ()
-    counts = {"origins": len(pairs.losses), "dropped_origins": pairs.dropped_origins}
-    names = {"challenger": challenger, "champion": champion}
+    begun: dict[str, Any] = {
+        "challenger": challenger, "champion": champion,
+        "origins": len(pairs.losses), "dropped_origins": pairs.dropped_origins,
+    }  # fmt: skip
+    seen = memorised(pairs.table, [challenger, champion], trained_until) if trained_until is not None else ()
     few = _too_few(pairs, guards)
     if seen or few:
-        return Verdict(**names, promote=False, reasons=(*seen, *few), **counts)
+        return Verdict(**begun, promote=False, reasons=(*seen, *few), memorised=bool(seen))
     evidence = _evidence(pairs, challenger, champion, seed)
     figures = _figures(pairs.table, scales, zones)
     refusals = [*_chance(evidence, guards), *broken_guards(figures, pairs, challenger, champion, guards)]
     told = [_summary(evidence, pairs, challenger, champion)]
     if trained_until is None:
         told.append("The ends of the training spans were not declared, so only the walk itself keeps them apart.")
-    return Verdict(
-        **names, promote=not refusals, reasons=(*told, *refusals), **evidence, **counts, figures=figures
-    )  # fmt: skip
+    return Verdict(**begun, promote=not refusals, reasons=(*told, *refusals), **evidence, figures=figures)
 
 
 def _too_few(pairs: Pairs, guards: Guards) -> tuple[str, ...]:
     origins = len(pairs.losses)
     if origins >= guards.least_origins:
         return ()
-    dropped = f" ({pairs.dropped_origins} unpaired ones were dropped)" if pairs.dropped_origins else ""
+    dropped = f" ({pairs.dropped_origins} without a partner or a scale were dropped)" if pairs.dropped_origins else ""
     return (f"refused: too few origins: both models answered {origins}{dropped}, {guards.least_origins} are needed.",)
 
 
@@ -122,25 +124,32 @@ def _figures(
 
 
 def _summary(evidence: Mapping[str, float], pairs: Pairs, challenger: str, champion: str) -> str:
-    gain = evidence["gain_percent"]
-    better = "lower" if gain >= 0 else "higher"
+    ours, theirs = pairs.losses[challenger].mean(), pairs.losses[champion].mean()
     dropped = f"; {pairs.dropped_origins} unpaired origins were dropped" if pairs.dropped_origins else ""
+    interval = f"95 % interval {evidence['ci_low']:.1f} to {evidence['ci_high']:.1f} %"
+    told = [f"a gain of {evidence['gain_percent']:.1f} %", interval] if theirs > 0 else []
+    told += [_shown(evidence["p_value"])] if not pd.isna(evidence["p_value"]) else []
     return (
-        f"On {len(pairs.losses)} common origins the mean loss of {challenger} is {abs(gain):.1f} % {better} than that of "
-        f"{champion} (95 % interval of the gain {evidence['ci_low']:.1f} to {evidence['ci_high']:.1f} %, "
-        f"p = {evidence['p_value']:.3f}){dropped}."
+        f"On {len(pairs.losses)} common origins {challenger} has a mean loss of {ours:.4g}, {champion} of {theirs:.4g}"
+        f"{': ' if told else ''}{', '.join(told)}{dropped}."
     )
+
+
+def _shown(p_value: float) -> str:
+    return f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
 
 
 def _chance(evidence: Mapping[str, float], guards: Guards) -> list[str]:
     gain, p_value = evidence["gain_percent"], evidence["p_value"]
     if pd.isna(p_value):
         return ["refused: no difference: both models lose the same at every origin."]
+    if pd.isna(gain):
+        return ["refused: the champion makes no error, so nothing can be gained."]
     if not gain > guards.least_gain_percent:
         return [f"refused: the gain of {gain:.1f} % is not above {guards.least_gain_percent:g} %."]
     if not (p_value < guards.significance and evidence["ci_low"] > 0):
         return [
-            f"refused: the gain may be chance: p = {p_value:.3f} (needed below {guards.significance:g}), and its "
+            f"refused: the gain may be chance: {_shown(p_value)} (needed below {guards.significance:g}), and its "
             f"interval begins at {evidence['ci_low']:.1f} % (needed above 0)."
         ]
     return []

@@ -40,7 +40,9 @@ class MonotoneQuantileHead(nn.Module):
             self.linear.bias.copy_(torch.tensor(start))
 
     def forward(self, hidden_BHD: Tensor) -> Tensor:
-        raw_BHQ = self.linear(hidden_BHD).float().clamp(-LIMIT, LIMIT)
+        raw_BHQ = self.linear(hidden_BHD)
+        # Half precision has too few digits for a load: from here on at least float32.
+        raw_BHQ = raw_BHQ.to(torch.promote_types(raw_BHQ.dtype, torch.float32)).clamp(-LIMIT, LIMIT)
         step_BHQ = softplus(raw_BHQ)
         quantiles = [raw_BHQ[..., self.middle]]
         for q in range(self.middle + 1, raw_BHQ.shape[-1]):

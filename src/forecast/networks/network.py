@@ -112,7 +112,7 @@ class DemandNetwork(nn.Module):
             hidden_BHD = self.decoder(encoded, heard_BHK, static_BS, echo)
         else:
             hidden_BHD = self.decoder(encoded, heard_BHK, static_BS)
-        z_BHQ = self.head(hidden_BHD) + offset_BH.float().unsqueeze(2)
+        z_BHQ = self.head(hidden_BHD) + offset_BH.unsqueeze(2)
         return z_BHQ, window
 
     def _encode(self, past_BLP: Tensor, past_mask_BLP: Tensor, static_BS: Tensor) -> Encoded:

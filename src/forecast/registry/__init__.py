@@ -4,6 +4,6 @@
 retrainings, registers versions and moves the aliases; `report` logs a whole retraining with one call.
 """
 
+from forecast.registry.reader import ModelRef, ModelVersion, aliases, resolve, versions
 
-
-
+__all__ = ["ModelRef", "ModelVersion", "aliases", "resolve", "versions"]

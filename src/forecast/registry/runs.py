@@ -81,6 +81,10 @@ class Run:
             rows += [(f"{stage}{key}", value, step) for key, value in named.items() if isinstance(value, int | float)]
         self._log(rows, None, None)
 
+    def curve(self, name: str, values: Mapping[int, float]) -> None:
+        """A number by step, where a step is an hour, a lead or whatever the name says."""
+        self._log([(name, value, step) for step, value in values.items()], None, None)
+
     def _log(self, rows: Sequence[tuple[str, Any, int]], model_id: str | None, demand: Demand | None) -> None:
         from mlflow.entities import Metric
 

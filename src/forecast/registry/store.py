@@ -16,7 +16,7 @@ COMPARE_VIEW = "compare"
 # What a person compares: how good, how honest, how expensive; then what it is.
 COMPARED_METRICS = ("mae", "skill_vs_naive", "rmse", "mape", "bias", "coverage_80", "training_seconds")
 COMPARED_TAGS = ("data", "weather", "verdict")
-EXPERIMENT_NOTE = """Each parent run is one **retraining** on one table of demand; its children are the recipes that were tried.
+EXPERIMENT_NOTE = """Each parent run is one **retraining** on one table of demand; its children are the recipes tried.
 
 - `mae` and its neighbours are measured by walking forward over days that no recipe was trained on; `skill_vs_naive` is
   the share of the seasonal naive's error that is gone.

@@ -104,6 +104,16 @@ class Declaration(BaseModel):
         return None if self.freq is None else duration(self.freq, "--freq")
 
     @property
+    def lag(self) -> pd.Timedelta:
+        """The declared delay."""
+        return duration(self.delay, "--delay")
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every column that the declaration names."""
+        return tuple(name for names in self._roles().values() for name in names)
+
+    @property
     def written_zone(self) -> str | None:
         """The clock of stamps that carry no zone."""
         return self.stamp_zone or self.zone
@@ -131,10 +141,9 @@ class Declaration(BaseModel):
         return self
 
     def _check_knowledge(self) -> None:
-        delay = duration(self.delay, "--delay")
-        if delay < pd.Timedelta(0):
+        if self.lag < pd.Timedelta(0):
             raise DeclarationError(f"--delay is {self.delay}", "0h or more: nothing is known before it is measured")
-        if self.available_at is not None and delay > pd.Timedelta(0):
+        if self.available_at is not None and self.lag > pd.Timedelta(0):
             raise DeclarationError(
                 f"both --available-at {self.available_at} and --delay {self.delay}",
                 "one rule of when values become known",

@@ -69,15 +69,14 @@ def roles_of(headers: tuple[str, ...], declaration: Declaration) -> Roles:
     Raises:
         DataError: a declared column is not there, occurs twice, or none has a name that can be guessed.
     """
-    targets = declaration.target or (_guessed(headers, TARGETS, "demand", "--target"),)
-    series = declaration.series
-    if series is None and "unique_id" in headers and len(targets) == 1:
-        series = "unique_id"
+    free = tuple(header for header in headers if header not in declaration.named)
+    targets = declaration.target or (_guessed(free, TARGETS, "demand", "--target"),)
     roles = Roles(
-        time=declaration.time or _guessed(headers, TIMES, "time", "--time"),
+        time=declaration.time or _guessed(free, TIMES, "time", "--time"),
         targets=targets,
-        series=series,
-        available_at=declaration.available_at or ("available_at" if "available_at" in headers else None),
+        series=declaration.series or ("unique_id" if "unique_id" in free and len(targets) == 1 else None),
+        available_at=declaration.available_at
+        or ("available_at" if "available_at" in free and not declaration.lag else None),
         covariates=(*declaration.past, *declaration.known, *declaration.static),
     )
     missing = [name for name in roles.used if name not in headers]

@@ -1,6 +1,6 @@
 """`fit`: from a table, a recipe and a task to a trained `Forecaster`."""
 
-from forecast.training.fit import Fitted, TrainingReport, fit
+from forecast.training.fitting import Fitted, TrainingReport, fit
 from forecast.training.progress import Progress, Silent
 
 __all__ = ["Fitted", "Progress", "Silent", "TrainingReport", "fit"]

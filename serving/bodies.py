@@ -1,0 +1,124 @@
+"""What a request may hold; unknown fields are refused, numbers are numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+
+LARGEST = 1e12
+"""No demand and no weather is larger, in any unit; float32 would make such a number infinite further on."""
+
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Numbers = Annotated[list[Number | None], FailFast()]
+Stamps = Annotated[list[str], FailFast()]
+Unit = Literal["MW", "kW", "GW", "MWh", "kWh"]
+
+_DS = "START of each period, ISO 8601 with zone or offset, ascending."
+_START = "Instead of `ds`: START of the first period; together with `step`."
+_STEP = "Instead of `ds`: length of a period, as `PT30M` or `30min`."
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class _Clocked(_Body):
+    """Columns beside their stamps: listed in `ds`, or counted from `start` by `step`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    ds: Stamps | None = Field(None, description=_DS)
+    start: str | None = Field(None, description=_START)
+    step: str | None = Field(None, description=_STEP)
+    __pydantic_extra__: dict[str, Numbers] = Field(init=False)
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> _Clocked:
+        counted = self.start is not None and self.step is not None
+        if (self.ds is not None) == counted or (not counted and (self.start is not None or self.step is not None)):
+            raise ValueError("give either ds, or start together with step")
+        return self
+
+    @property
+    def columns(self) -> dict[str, list[float | None]]:
+        """The covariates by name."""
+        return self.__pydantic_extra__
+
+
+class History(_Clocked):
+    """What was measured: `y` and the covariates that the model reads, one list each, as long as `ds`."""
+
+    y: Numbers = Field(description="Mean demand (or energy, by `unit`) over each period; null where missing.")
+    available_at: Annotated[list[str | None], FailFast()] | None = Field(
+        None, description="When each row became known; null: at the end of its period plus the model's delay."
+    )
+
+
+class Future(_Clocked):
+    """Covariates known ahead, over the periods to be forecast."""
+
+
+class SeriesBody(_Body):
+    """One metered demand."""
+
+    unique_id: str = Field(min_length=1, max_length=200, description="Its name, as the answer repeats it.")
+    zone: str | None = Field(None, description="Its civil zone, as `Australia/Melbourne`; the model's where left out.")
+    history: History
+    future: Future | None = None
+    static: dict[str, Number] = Field({}, description="Static covariates by name.")
+
+
+class ForecastRequest(_Body):
+    """Series with their history, and what is asked about them."""
+
+    series: Annotated[list[SeriesBody], FailFast()] = Field(min_length=1)
+    unit: Unit | None = Field(None, description="Unit of `y` and of the answer; the model's where left out.")
+    cutoff: str | None = Field(
+        None, description="The moment the forecast is made for, with zone; nothing known later is used. "
+        "Where left out: when the last known value became known.",
+    )  # fmt: skip
+    horizon: int | None = Field(None, description="Steps from the cutoff; the model's where left out.")
+    delivery_day: str | None = Field(
+        None, pattern=r"^(19|20|21)\d\d-\d\d-\d\d$", description="Instead of `horizon`: one civil day in each series' zone.",
+        json_schema_extra={"format": "date"},
+    )  # fmt: skip
+    quantiles: Annotated[list[Number], FailFast()] | None = Field(
+        None, min_length=1, max_length=99, description="Levels wanted; all of the model's where left out."
+    )
+
+    @model_validator(mode="after")
+    def _one_span(self) -> ForecastRequest:
+        if self.horizon is not None and self.delivery_day is not None:
+            raise ValueError("give horizon or delivery_day, not both")
+        return self
+
+
+class ModelName(BaseModel):
+    """Which model answered."""
+
+    name: str = Field(description="Of the registered model.")
+    version: str | None = Field(description="In the registry; null for a plain folder.")
+    run_id: str | None = Field(description="Of the MLflow run that made it.")
+    alias: str | None = Field(description="It was found by.")
+    recipe: str = Field(description="How it was trained.")
+
+
+class SeriesForecast(BaseModel):
+    """What is said about one series; all lists are as long as `ds`."""
+
+    unique_id: str
+    ds: list[str] = Field(description="START of each period, UTC.")
+    mean: list[float] = Field(description="The expectation.")
+    quantiles: dict[str, list[float]] = Field(description="By level, as `q0.1`.")
+
+
+class ForecastAnswer(BaseModel):
+    """Forecasts in the order of the request, and what to know about them."""
+
+    model: ModelName
+    cutoff: str = Field(description="Nothing that became known later was used (UTC).")
+    unit: Unit
+    quantiles: list[float]
+    warnings: list[str] = Field(description="What the model had to do without, with the stamps missing.")
+    forecasts: list[SeriesForecast]

@@ -1,0 +1,34 @@
+"""What endpoints are handed, named as types."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from forecast.settings import Settings
+from serving.desk import Desk
+from serving.loader import Champion, Served
+
+
+def _settings(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+def _champion(request: Request) -> Champion:
+    return cast(Champion, request.app.state.champion)
+
+
+def _served(request: Request) -> Served:
+    return _champion(request).now()
+
+
+def _desk(request: Request) -> Desk:
+    return cast(Desk, request.app.state.desk)
+
+
+SettingsNow = Annotated[Settings, Depends(_settings)]
+ChampionNow = Annotated[Champion, Depends(_champion)]
+ServedNow = Annotated[Served, Depends(_served)]
+DeskNow = Annotated[Desk, Depends(_desk)]

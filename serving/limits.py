@@ -1,0 +1,77 @@
+"""How much of a request is read: a body past the limit is answered without reading all of it."""
+
+from __future__ import annotations
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.problems import MEDIA_TYPE, problem
+
+LINGER_BYTES = 4 * 1024 * 1024
+LINGER_SECONDS = 2.0
+
+
+class _TooLarge(Exception):
+    """The body grew past the limit while it was read."""
+
+
+class BodyLimit:
+    """ASGI middleware that answers 413 to bodies of more than `most` bytes, declared or streamed."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, unless it is too large."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if _declared(scope) > self.most:
+            await self._refuse(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.most:
+                raise _TooLarge
+            return message
+
+        try:
+            await self.app(scope, counted, send)
+        except _TooLarge:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, then reads a little more: a connection closed on unread data takes the answer with it."""
+        size = f"{self.most:,} bytes"
+        answer = problem(
+            scope, "too-large", f"the body has more than {size}; expected at most {size}.",
+            headers={"Connection": "close"}, found=f"more than {size}", expected=f"at most {size}",
+            do="send fewer series or less history; GET /v1/models says how much is read",
+        )  # fmt: skip
+        assert answer.media_type == MEDIA_TYPE
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+        with anyio.move_on_after(LINGER_SECONDS):
+            await _linger(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _linger(receive: Receive) -> None:
+    left = LINGER_BYTES
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
+
+
+def _declared(scope: Scope) -> int:
+    """The size that the request declares; 0 where it streams."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

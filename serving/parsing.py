@@ -1,0 +1,119 @@
+"""From bytes to a `ForecastRequest`, and from what is wrong with them to a sentence that names the place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+from forecast.errors import DataError, ForecastError, RequestError
+from serving.bodies import LARGEST, ForecastRequest
+from serving.problems import SHOWN_STAMPS
+
+MOST_FIELDS = 64
+_COLUMNS = ("history", "future")
+
+
+def parse(raw: bytes, *, most_series: int) -> ForecastRequest:
+    """Reads a request.
+
+    Raises:
+        HTTPException: 400, it is not JSON.
+        DataError: a value is not what a column holds.
+        RequestError: a field is missing, unknown or contradicting; or there are too many.
+    """
+    body, why = _decode(raw)
+    _check_size(body, most_series)
+    try:
+        request = ForecastRequest.model_validate(body)
+    except ValidationError as error:
+        raise _told(error.errors(include_url=False, include_context=False)[0], body) from None
+    if why:
+        raise HTTPException(400, why)
+    return request
+
+
+def _decode(raw: bytes) -> tuple[Any, str]:
+    """The body; and why it is not JSON where only Python's lenient reader took it (NaN, Infinity)."""
+    if not raw.strip():
+        raise HTTPException(400, "the body is empty; expected a JSON object with `series`")
+    try:
+        return orjson.loads(raw), ""
+    except orjson.JSONDecodeError as strict:
+        why = f"the body is not JSON ({strict}); NaN and Infinity are not part of JSON: send null for missing values"
+        try:
+            return json.loads(raw), why
+        except (ValueError, RecursionError):
+            raise HTTPException(400, why) from None
+
+
+def _check_size(body: Any, most_series: int) -> None:
+    """What would make the thorough check slow is refused before it."""
+    series = body.get("series") if isinstance(body, dict) else None
+    if not isinstance(series, list):
+        return
+    if len(series) > most_series:
+        raise RequestError(f"{len(series)} series", f"at most {most_series} in one request", "split the request")
+    for part in [body, *series, *(one.get(name) for one in series if isinstance(one, dict) for name in (*_COLUMNS, "static"))]:
+        if isinstance(part, dict) and len(part) > MOST_FIELDS:
+            raise RequestError(f"an object with {len(part)} fields", f"at most {MOST_FIELDS}", "leave out what is not read")
+
+
+def _told(error: ErrorDetails, body: Any) -> ForecastError:
+    """The first thing that pydantic found wrong, as an error of the house."""
+    place: Sequence[int | str] = error["loc"]
+    name = _series_at(body, place)
+    if len(place) >= 5 and place[2] in _COLUMNS:
+        return _told_of_column(error, body["series"][place[1]], name)
+    field = str(place[-1]) if place else None
+    shown = ".".join(map(str, place)) or "the body"
+    if error["type"] == "missing":
+        return RequestError(f"no field '{shown}'", "see the schema under /docs", "add it", series=name, column=field)
+    if error["type"] == "extra_forbidden":
+        return RequestError(f"unknown field '{shown}'", "only the fields under /docs", "leave it out", series=name, column=field)
+    said = error["msg"].removeprefix("Value error, ")
+    return RequestError(f"{shown}: {said[0].lower()}{said[1:]}", do="see the schema under /docs", series=name, column=field)
+
+
+def _told_of_column(error: ErrorDetails, one: dict[str, Any], name: str | None) -> DataError:
+    """A value in a column of a series: all its likes are named by their stamps."""
+    _, _, part, column, *_ = error["loc"]
+    values = one[part][column]
+    stamped = str(column) in ("ds", "available_at")
+    wrong = [row for row, value in enumerate(values) if not (_is_text if stamped else _is_number)(value)]
+    stamps = one[part].get("ds")
+    rows = wrong[:SHOWN_STAMPS]
+    named = [
+        f"{stamps[row]}: {values[row]!r:.40}"
+        if not stamped and isinstance(stamps, list) and row < len(stamps)
+        else f"row {row}: {values[row]!r:.40}"
+        for row in rows
+    ]
+    kind = "texts with a time" if stamped else "finite numbers, or null where a value is missing"
+    return DataError(
+        f"{len(wrong)} of {len(values)} values are not {'stamps' if stamped else 'numbers'}", kind,
+        "correct them and send it again", series=name, column=str(column), stamps=named,
+    )  # fmt: skip
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def _series_at(body: Any, place: Sequence[int | str]) -> str | None:
+    if len(place) < 2 or place[0] != "series" or not isinstance(place[1], int):
+        return None
+    one = body["series"][place[1]]
+    name = one.get("unique_id") if isinstance(one, dict) else None
+    return str(name)[:200] if name is not None else f"number {place[1]}"

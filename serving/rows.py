@@ -1,0 +1,229 @@
+"""`Rows`: one series of a request as checked columns, every complaint naming the series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast import clock
+from forecast.errors import DataError, DeclarationError
+from forecast.forecaster import ForecasterSpec
+from serving.bodies import Future, History, SeriesBody
+from serving.stamps import Nanoseconds, read_stamp, read_stamps, read_step, shown
+
+Values = npt.NDArray[np.float64]
+NOT_A_TIME = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of one series, history first, then the future.
+
+    Attributes:
+        unique_id, zone: of the series.
+        ds: start of each period, UTC nanoseconds, ascending.
+        columns: y and the covariates that the model reads; NaN where missing or not given.
+        available_at: UTC nanoseconds, `NOT_A_TIME` where not stated; None where no row states it.
+        static: the static covariates that the model reads.
+        unread: columns that came and are not read.
+    """
+
+    unique_id: str
+    zone: str
+    ds: Nanoseconds
+    columns: Mapping[str, Values]
+    available_at: Nanoseconds | None
+    static: Mapping[str, float]
+    unread: tuple[str, ...]
+
+    @classmethod
+    def of(cls, one: SeriesBody, spec: ForecasterSpec) -> Rows:
+        """Checks one series against what the model reads.
+
+        Raises:
+            DataError: a column is missing or has another length; stamps are naive, doubled, out of order, of another
+                step or in the future; every y is missing.
+            DeclarationError: its zone is not known.
+        """
+        past, ahead = one.history, one.future
+        read = _columns(one, "history", {"y": past.y, **past.columns}, ("y", *spec.past, *spec.known))
+        coming = _columns(one, "future", ahead.columns, spec.known) if ahead else {}
+        ds_past = _stamps(one, past, len(past.y), spec)
+        ds_ahead = _stamps(one, ahead, _length(ahead), spec) if ahead else ds_past[:0]
+        _check_lengths(one.unique_id, read, len(ds_past))
+        _check_lengths(one.unique_id, coming, len(ds_ahead))
+        _check_history(one.unique_id, ds_past, read["y"], spec.step)
+        _check_future(one.unique_id, ds_past, ds_ahead, spec.step)
+        blank = np.full(len(ds_ahead), np.nan)
+        columns = {name: np.concatenate([values, coming.get(name, blank)]) for name, values in read.items()}
+        given = {*past.columns, *(ahead.columns if ahead else ()), *one.static}
+        return cls(
+            one.unique_id, _zone(one, spec), np.concatenate([ds_past, ds_ahead]), columns,
+            _available(one, len(ds_past), len(ds_ahead)), _static(one, spec),
+            tuple(sorted(given - {*spec.past, *spec.known, *spec.static})),
+        )  # fmt: skip
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Where y is a number."""
+        return np.isfinite(self.columns["y"])
+
+    def known_at(self, step: pd.Timedelta, delay: pd.Timedelta) -> Nanoseconds:
+        """When each row became known (UTC nanoseconds): as stated, else at its period's end plus the delay."""
+        ruled = self.ds + (step.value + delay.value)
+        if self.available_at is None:
+            return ruled
+        return np.where(self.available_at == NOT_A_TIME, ruled, self.available_at)
+
+    def since(self, moment: pd.Timestamp) -> Rows:
+        """Only the rows whose period starts at `moment` or later."""
+        keep = self.ds >= moment.value
+        if keep.all():
+            return self
+        columns = {name: values[keep] for name, values in self.columns.items()}
+        available = self.available_at[keep] if self.available_at is not None else None
+        return Rows(self.unique_id, self.zone, self.ds[keep], columns, available, self.static, self.unread)
+
+
+def _columns(one: SeriesBody, part: str, given: Mapping[str, list[float | None]], needed: tuple[str, ...]) -> dict[str, Values]:
+    missing = [name for name in needed if name not in given]
+    if missing:
+        raise DataError(
+            f"no column {', '.join(map(repr, missing))} in {part}",
+            f"{', '.join(needed)}; found {', '.join(given) or 'none'}",
+            "add it, with null where a value is missing", series=one.unique_id, column=missing[0],
+        )  # fmt: skip
+    return {name: np.array(given[name], dtype=np.float64) for name in needed}
+
+
+def _length(part: Future) -> int:
+    return max((len(values) for values in part.columns.values()), default=0)
+
+
+def _stamps(one: SeriesBody, part: History | Future, size: int, spec: ForecasterSpec) -> Nanoseconds:
+    if part.ds is not None:
+        return read_stamps(part.ds, series=one.unique_id, column="ds")
+    assert part.start is not None and part.step is not None
+    start = read_stamp(part.start, series=one.unique_id, column="start")
+    _check_step(one.unique_id, read_step(part.step, series=one.unique_id), spec.step)
+    return start.value + spec.step.value * np.arange(size, dtype=np.int64)
+
+
+def _check_lengths(name: str, columns: Mapping[str, Values], rows: int) -> None:
+    for column, values in columns.items():
+        if len(values) != rows:
+            raise DataError(
+                f"{len(values)} values beside {rows} stamps", "one value per stamp", "send null where a value is missing",
+                series=name, column=column,
+            )  # fmt: skip
+
+
+def _check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta) -> None:
+    if not len(ds):
+        raise DataError("the history is empty", "at least one value of y", series=name, column="y")
+    _check_order(name, ds)
+    if len(ds) > 1:
+        gaps, counts = np.unique(np.diff(ds), return_counts=True)
+        _check_step(name, pd.Timedelta(int(gaps[counts.argmax()])), step)
+    _check_clock(name, ds, int(ds[0]), step)
+    if not np.isfinite(y).any():
+        raise DataError("every value of y is missing", "at least one number", series=name, column="y")
+    late = np.isfinite(y) & (ds > clock.now().value)
+    if late.any():
+        raise DataError(
+            f"{int(late.sum())} values of y are stamped in the future", f"stamps before {clock.now():%Y-%m-%dT%H:%MZ}",
+            "check the offset of the stamps; covariates known ahead belong into `future`",
+            series=name, column="y", stamps=shown(ds[late]),
+        )  # fmt: skip
+
+
+def _check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: pd.Timedelta) -> None:
+    _check_order(name, ds_ahead)
+    overlap = ds_ahead <= ds_past[-1]
+    if overlap.any():
+        raise DataError(
+            f"{int(overlap.sum())} stamps of `future` lie within the history", "stamps after the last of the history",
+            "send each period once; y may be null in the history", series=name, column="ds", stamps=shown(ds_ahead[overlap]),
+        )  # fmt: skip
+    _check_clock(name, ds_ahead, int(ds_past[0]), step)
+
+
+def _check_order(name: str, ds: Nanoseconds) -> None:
+    doubled = np.flatnonzero(np.isin(ds, ds[np.flatnonzero(np.diff(np.sort(ds)) == 0)])) if False else _doubled(ds)
+    if len(doubled):
+        raise DataError(
+            f"{len(doubled)} stamps occur twice", "one row per stamp",
+            "remove the second rows; give the offset or UTC where the clock went back an hour",
+            series=name, column="ds", stamps=shown(doubled),
+        )  # fmt: skip
+    backwards = ds[1:][np.diff(ds) < 0]
+    if len(backwards):
+        raise DataError(
+            "the rows are not in time order", "stamps that only go forward", "sort the rows by ds",
+            series=name, column="ds", stamps=shown(backwards),
+        )  # fmt: skip
+
+
+def _doubled(ds: Nanoseconds) -> Nanoseconds:
+    ordered = np.sort(ds)
+    return np.unique(ordered[1:][np.diff(ordered) == 0])
+
+
+def _check_step(name: str, found: pd.Timedelta, step: pd.Timedelta) -> None:
+    if found != step:
+        raise DataError(
+            f"a step of {_length_text(found)}", f"the {_length_text(step)} that the model was trained on",
+            "resample the history to that step", series=name, column="ds",
+        )  # fmt: skip
+
+
+def _check_clock(name: str, ds: Nanoseconds, start: int, step: pd.Timedelta) -> None:
+    off = ds[(ds - start) % step.value != 0]
+    if len(off):
+        raise DataError(
+            f"{len(off)} stamps are not on the clock of every {_length_text(step)}",
+            f"stamps every {_length_text(step)} from {shown(np.array([start]))[0]}",
+            "the data has mixed frequencies: resample it to one step", series=name, column="ds", stamps=shown(off),
+        )  # fmt: skip
+
+
+def _length_text(length: pd.Timedelta) -> str:
+    return str(length).removeprefix("0 days ")
+
+
+def _available(one: SeriesBody, rows: int, ahead: int) -> Nanoseconds | None:
+    texts = one.history.available_at
+    if texts is None:
+        return None
+    if len(texts) != rows:
+        raise DataError(
+            f"{len(texts)} values beside {rows} stamps", "one value per stamp", "send null where it is not known",
+            series=one.unique_id, column="available_at",
+        )  # fmt: skip
+    stated = [row for row, text in enumerate(texts) if text is not None]
+    known = np.full(rows + ahead, NOT_A_TIME, dtype=np.int64)
+    known[stated] = read_stamps([texts[row] or "" for row in stated], series=one.unique_id, column="available_at")
+    return known
+
+
+def _static(one: SeriesBody, spec: ForecasterSpec) -> dict[str, float]:
+    missing = [name for name in spec.static if name not in one.static]
+    if missing:
+        raise DataError(
+            f"no static covariate {', '.join(map(repr, missing))}", f"{', '.join(spec.static)} in `static`", "add it",
+            series=one.unique_id, column=missing[0],
+        )  # fmt: skip
+    return {name: one.static[name] for name in spec.static}
+
+
+def _zone(one: SeriesBody, spec: ForecasterSpec) -> str:
+    chosen = one.zone or spec.zone
+    try:
+        clock.zone(chosen)
+    except DeclarationError as error:
+        raise DeclarationError(error.found, error.expected, series=one.unique_id, column="zone") from None
+    return chosen

@@ -1,0 +1,73 @@
+"""Reading stamps that came as text; a stamp without a zone is refused, never guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast.errors import DataError
+from serving.problems import SHOWN_STAMPS
+
+Nanoseconds = npt.NDArray[np.int64]
+
+_DATE = r"(?:19|20|21)\d\d-\d\d-\d\d"
+_TIME = r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
+_NAIVE = re.compile(f"{_DATE}(?:{_TIME})?")
+_AWARE = re.compile(f"{_DATE}{_TIME}(?:Z|[+-](?:0\\d|1[0-5]):?[0-5]\\d)")
+_EXPECTED = "ISO 8601 with a zone, such as 2014-12-31T00:00:00Z or 2014-12-31T00:00+10:00"
+
+
+def read_stamps(texts: Sequence[str], *, series: str | None, column: str) -> Nanoseconds:
+    """UTC nanoseconds of stamps.
+
+    Raises:
+        DataError: some have no zone, or cannot be read; they are named.
+    """
+    odd = [text for text in texts if not _AWARE.fullmatch(text)]
+    naive = [text for text in odd if _NAIVE.fullmatch(text)]
+    if naive:
+        raise DataError(
+            f"{len(naive)} stamps have no zone", _EXPECTED, "write Z for UTC, or the offset",
+            series=series, column=column, stamps=naive[:SHOWN_STAMPS],
+        )  # fmt: skip
+    read = pd.to_datetime(pd.Series(texts, dtype=object), utc=True, format="ISO8601", errors="coerce")
+    lost = odd or [texts[row] for row in np.flatnonzero(read.isna())]
+    if lost:
+        raise DataError(
+            f"{len(lost)} stamps cannot be read", _EXPECTED, "correct them and send it again",
+            series=series, column=column, stamps=[text[:40] for text in lost[:SHOWN_STAMPS]],
+        )  # fmt: skip
+    return read.to_numpy(dtype="datetime64[ns]").astype(np.int64)
+
+
+def read_stamp(text: str, *, series: str | None = None, column: str) -> pd.Timestamp:
+    """One stamp (UTC); see `read_stamps`.
+
+    >>> read_stamp("2014-12-31T00:00+10:00", column="cutoff")
+    Timestamp('2014-12-30 14:00:00+0000', tz='UTC')
+    """
+    return pd.Timestamp(int(read_stamps([text], series=series, column=column)[0]), tz="UTC")
+
+
+def read_step(text: str, *, series: str) -> pd.Timedelta:
+    """A length such as `PT30M` or `30min`.
+
+    Raises:
+        DataError: it cannot be read or is not positive.
+    """
+    try:
+        step = pd.Timedelta(text)
+    except ValueError:
+        step = pd.NaT
+    if pd.isna(step) or step <= pd.Timedelta(0):
+        raise DataError(f"step '{text[:40]}' is no length", "such as PT30M or 30min", series=series, column="step")
+    return step
+
+
+def shown(nanoseconds: Nanoseconds) -> list[str]:
+    """Stamps as text, for messages."""
+    return [f"{text}Z" for text in np.datetime_as_string(nanoseconds[:SHOWN_STAMPS].astype("datetime64[ns]"), unit="m")]

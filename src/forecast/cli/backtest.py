@@ -1,0 +1,57 @@
+"""`forecast backtest`: walk forward, compare, write the table."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecast.cli.console import bars, console, scores_table
+from forecast.cli.options import Data, End, Every, Gate, Horizon, Refit, Start, Workers, parse_refit, with_data
+from forecast.cli.predict import write_table
+
+
+@with_data
+def backtest(
+    data: Data,
+    start: Start,
+    end: End,
+    every: Every = "1d",
+    gate: Gate = None,
+    horizon: Horizon = None,
+    refit: Refit = "never",
+    recipe: Annotated[str, typer.Option(help="Recipes, comma-separated: default,lstm,ridge.")] = "default,ridge,seasonal_naive_week",
+    out: Annotated[Path | None, typer.Option(help="Write the walk's table: .parquet or .csv.")] = None,
+    workers: Workers = 1,
+) -> None:
+    """Walk forward over DATA: train on the past only, forecast every cutoff, and show how each recipe did.
+
+    Example: `forecast backtest demand.csv --zone Europe/Lisbon --start 2024-07-01 --end 2024-12-31 --recipe lstm,ridge`
+    """
+    from forecast import metrics
+    from forecast.backtest import Plan, walk
+    from forecast.recipe import Task
+    from forecast.recipes import named
+    from forecast.training import fit
+
+    demand = data.demand()
+    zone = demand.series[0].zone
+    plan = Plan.of(start, end, every, zone, demand.step, horizon=horizon, gate=gate)
+    task = Task(horizon=plan.horizon, every=every, gate=gate)
+    recipes = [named(name) for name in recipe.split(",")]
+    with bars() as shown:
+        watched = shown if workers == 1 else None
+        fits = {one.name: partial(fit, recipe=one, task=task, progress=watched) for one in recipes}
+        walked = walk(demand, fits, plan, refit=parse_refit(refit), workers=workers, progress=shown)
+    first = next(iter(walked.fitted.values()))[0].forecaster.spec
+    scales = {name: scale for name, scale in first.seasonal_scale.items() if scale is not None}
+    zones = {one.unique_id: one.zone for one in demand.series}
+    scores = metrics.score(walked.table, scales=scales, zones=zones)
+    winner = str(scores["mae"].idxmin())
+    title = f"{len(plan.cutoffs)} forecasts from {start} to {end}, refit {refit}, weather: {first.weather}"
+    console.print(scores_table(scores, title=title, winner=winner, unit=demand.unit))
+    if out is not None:
+        write_table(walked.table, out)
+        console.print(f"{len(walked.table):,} rows written to {out}")

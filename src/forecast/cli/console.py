@@ -1,0 +1,81 @@
+"""How the command line speaks: one console, progress bars, tables that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+console = Console()
+
+TITLES = {
+    "mae": "MAE", "rmse": "RMSE", "mape": "MAPE %", "mase": "MASE", "bias": "bias", "pinball": "pinball",
+    "coverage_80": "80 % covers", "width_80": "80 % width", "peak_mae": "peak MAE",
+}  # fmt: skip
+SHARES = ("coverage_80",)
+
+
+class Bars:
+    """Progress of training epochs and of folds, as bars; also a `training.Progress` and a `backtest.WalkProgress`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.tasks: dict[str, object] = {}
+        self.model = ""
+
+    def epoch(self, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
+        """Moves a training bar."""
+        loss = metrics.get("validation_loss", metrics.get("train_loss"))
+        self._move(f"{self.model} {stage}".strip(), epoch, epochs, f"loss {loss:.4f}" if loss is not None else "")
+
+    def fold(self, model: str, done: int, folds: int) -> None:
+        """Moves a walk's bar."""
+        self._move(f"{model} walk", done, folds, "")
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """Moves any other bar."""
+        self._move(name, done, total, "")
+
+    def _move(self, name: str, done: int, total: int, note: str) -> None:
+        if name not in self.tasks:
+            self.tasks[name] = self.progress.add_task(name, total=total, note="")
+        self.progress.update(self.tasks[name], completed=done, total=total, note=note)  # type: ignore[arg-type]
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Shows progress bars while the block runs."""
+    columns = (
+        TextColumn("{task.description:<28}"), BarColumn(bar_width=28), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress:
+        yield Bars(progress)
+
+
+def scores_table(scores: pd.DataFrame, *, title: str, winner: str | None = None, unit: str = "MW") -> Table:
+    """Models x metrics, best first, the winner marked; MAE, MAPE, MASE and peak score the median, RMSE and bias the mean."""
+    shown = [name for name in TITLES if name in scores.columns]
+    table = Table(title=title, title_justify="left", caption=CAPTION.format(unit=unit), caption_justify="left")
+    table.add_column("model")
+    for name in shown:
+        table.add_column(TITLES[name], justify="right")
+    for model, row in scores.sort_values("mae").iterrows():
+        marked = f"★ {model}" if model == winner else f"  {model}"
+        table.add_row(marked, *[_number(row[name], name) for name in shown], style="bold green" if model == winner else "")
+    return table
+
+
+CAPTION = "in {unit}; MAE, MAPE, MASE and peak MAE score the median (q0.5), RMSE and bias the mean"
+
+
+def _number(value: float, name: str) -> str:
+    if pd.isna(value):
+        return "–"
+    if name in SHARES:
+        return f"{value:.1%}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"

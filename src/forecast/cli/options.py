@@ -1,0 +1,155 @@
+"""Options that several commands share, declared once: the data's and the walk's."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import click
+import typer
+
+from forecast.errors import DeclarationError
+from forecast.sources import Declaration, read
+from forecast.tables import Demand
+
+_DATA = "The data"
+
+
+def _option(text: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_DATA)
+
+
+def _read_config(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
+    """Options of a TOML file stand where no flag was given."""
+    if value is None:
+        return None
+    try:
+        options = tomllib.loads(value.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DeclarationError(f"--config {value} cannot be read ({error.strerror})", "a TOML file of options") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"--config {value} is not TOML ({error})", 'lines such as zone = "Europe/Lisbon"') from error
+    known = {parameter.name for parameter in context.command.params}
+    fields = {name.replace("-", "_"): _plain(option) for name, option in options.items()}
+    unknown = sorted(set(fields) - {str(name) for name in known})
+    if unknown:
+        offered = ", ".join(sorted(str(name) for name in known if name not in (None, "config")))
+        raise DeclarationError(f"--config {value} holds unknown options {', '.join(unknown)}", f"some of {offered}")
+    context.default_map = {**(context.default_map or {}), **fields}
+    return value
+
+
+def _plain(option: Any) -> Any:
+    return ",".join(map(str, option)) if isinstance(option, list) else option
+
+
+class DataOptions:
+    """The data options as parameters; annotations are what the command line shows."""
+
+    data: Annotated[str, typer.Argument(help="CSV or Parquet file, SQLAlchemy URL (with --query), or the word sample.")]
+    time: Annotated[str | None, _option("Column of the stamps [guessed: ds, timestamp, time, datetime, date].")] = None
+    target: Annotated[str | None, _option("Column(s) of demand, comma-separated; several make several series.")] = None
+    series: Annotated[str | None, _option("Column that names the series [guessed: unique_id].")] = None
+    known: Annotated[str | None, _option("Covariates known ahead, comma-separated: temperature,holiday.")] = None
+    past: Annotated[str | None, _option("Covariates known up to the cutoff only, comma-separated.")] = None
+    static: Annotated[str | None, _option("Covariates that never change within a series, comma-separated.")] = None
+    only: Annotated[str | None, _option("Series to read, comma-separated [all].")] = None
+    zone: Annotated[str | None, _option("Civil zone: Australia/Melbourne, or an offset such as +01:00.")] = None
+    stamp_zone: Annotated[str | None, _option("Clock of stamps without a zone, where it is not the civil one.")] = None
+    stamp: Annotated[str, _option("Whether stamps mark the start or the end of their period.")] = "start"
+    freq: Annotated[str | None, _option("Length of a period, such as 30min [read from the stamps].")] = None
+    unit: Annotated[str, _option("MW, kW, GW, MWh or kWh.")] = "MW"
+    available_at: Annotated[str | None, _option("Column that says when each row became known.")] = None
+    delay: Annotated[str, _option("How long after its period's end a value becomes known.")] = "0h"
+    decimal: Annotated[str, _option("Decimal mark of numbers in text, . or ,")] = "."
+    country: Annotated[str | None, _option("Public holidays: ISO code such as PT or AU-VIC.")] = None
+    query: Annotated[str | None, _option("SQL query, when DATA is a database URL.")] = None
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of options; a flag wins over it.", callback=_read_config, is_eager=True, rich_help_panel=_DATA
+        ),
+    ] = None
+
+
+class Data:
+    """What the data options said.
+
+    Attributes:
+        data: path, URL or `sample`.
+        declaration: columns, clock, unit.
+        query: SQL, where data is a URL.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.data: str = values["data"]
+        self.query: str | None = values["query"]
+        left = {name: value for name, value in values.items() if name not in ("data", "query", "config")}
+        self.declaration = Declaration.of({name: value for name, value in left.items() if value is not None})
+
+    def demand(self) -> Demand:
+        """The checked table."""
+        return read(self.data, self.declaration, query=self.query)
+
+
+def with_data(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command the data options; it receives them as its first argument, a `Data`."""
+    hints = get_type_hints(DataOptions, include_extras=True)
+    names = list(hints)
+    data = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[name],
+            default=getattr(DataOptions, name, inspect.Parameter.empty),
+        )
+        for name in names
+    ]  # fmt: skip
+
+    own_hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[parameter.name])
+        for parameter in list(inspect.signature(command).parameters.values())[1:]
+    ]
+
+    @wraps(command)
+    def run(**values: Any) -> Any:
+        given = Data({name: values.pop(name) for name in names})
+        return command(given, **values)
+
+    run.__signature__ = inspect.Signature([*data, *own])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*data, *own]}
+    del run.__wrapped__  # type: ignore[attr-defined]
+    return run
+
+
+_WALK = "The walk"
+
+Start = Annotated[str, typer.Option(help="First civil day that is forecast.", rich_help_panel=_WALK)]
+End = Annotated[str, typer.Option(help="Last civil day that is forecast.", rich_help_panel=_WALK)]
+Every = Annotated[
+    str, typer.Option(help="When forecasts are issued: 1d (civil midnights), delivery-day, 6h, ...", rich_help_panel=_WALK)
+]
+Gate = Annotated[
+    str | None, typer.Option(help="When a delivery day is due, such as D-1T10:00.", rich_help_panel=_WALK)
+]
+Horizon = Annotated[int | None, typer.Option(help="Steps to forecast [one day].", rich_help_panel=_WALK)]
+Refit = Annotated[
+    str, typer.Option(help="Train again: never, monthly, or after N cutoffs.", rich_help_panel=_WALK)
+]
+Workers = Annotated[int, typer.Option(help="Processes that work side by side.", rich_help_panel=_WALK)]
+
+
+def parse_refit(text: str) -> str | int:
+    """ "never", "monthly", or a number of cutoffs.
+
+    Raises:
+        DeclarationError: it is none of them.
+    """
+    if text in ("never", "monthly"):
+        return text
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise DeclarationError(f"--refit is '{text}'", "never, monthly, or a number of cutoffs from 1")

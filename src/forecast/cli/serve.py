@@ -1,0 +1,27 @@
+"""`forecast serve`: the HTTP service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from forecast.cli.console import console
+
+
+def serve(
+    model: Annotated[str | None, typer.Option(help="Model folder or models:/NAME@alias [the registered champion].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port [8000].")] = None,
+) -> None:
+    """Serve the champion over HTTP: POST /v1/forecasts, GET /v1/models, /livez, /readyz, /docs.
+
+    Example: `forecast serve --model model --port 8000`, then open http://127.0.0.1:8000/docs
+    """
+    import serving
+    from forecast.settings import Settings
+
+    given = {"model": model, "host": host, "port": port}
+    settings = Settings.read(**{name: value for name, value in given.items() if value is not None})
+    console.print(f"Serving on http://{settings.host}:{settings.port} (docs at /docs). Ctrl+C stops.")
+    serving.run(settings)

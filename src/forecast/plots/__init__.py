@@ -1,0 +1,17 @@
+"""Figures for reports: each function returns a matplotlib `Figure` and touches no global state.
+
+Colours are Okabe and Ito's, which colour-blind readers tell apart; times are local and the zone is named.
+"""
+
+from forecast.plots.fan import demo_picture, fan_chart
+from forecast.plots.judgement import calibration_diagram, comparison_bars, error_by_lead_and_hour
+from forecast.plots.learning import gradient_report
+
+__all__ = [
+    "calibration_diagram",
+    "comparison_bars",
+    "demo_picture",
+    "error_by_lead_and_hour",
+    "fan_chart",
+    "gradient_report",
+]

@@ -1,0 +1,83 @@
+"""A registry in a database: MLflow is asked in a process of its own.
+
+The asking process never pays for importing mlflow, in seconds or in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from forecast.errors import RegistryError
+from forecast.registry.versions import ANSWER, ModelVersion, Wanted, no_forecaster, not_registered
+
+PATIENCE_S = 180
+
+
+@dataclass(frozen=True)
+class ChildRegistry:
+    """A registry behind any URI that mlflow understands.
+
+    Attributes:
+        uri: MLflow's tracking and registry URI.
+    """
+
+    uri: str
+
+    def find(self, wanted: Wanted) -> ModelVersion:
+        """The version.
+
+        Raises:
+            RegistryError: there is none, or MLflow failed.
+        """
+        answer = self._ask("find", asdict(wanted))
+        if "error" in answer:
+            raise not_registered(wanted, answer["error"])
+        return _version(answer["version"])
+
+    def fetch(self, found: ModelVersion, room: Path) -> Path:
+        """Its forecaster's folder, copied into `room`.
+
+        Raises:
+            ModelFolderError: its artifacts hold no forecaster, or cannot be read.
+        """
+        answer = self._ask("fetch", {"name": found.name, "version": found.version, "into": str(room)})
+        if "error" in answer:
+            raise no_forecaster(found, answer["error"])
+        return Path(answer["folder"])
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions, newest first."""
+        answer = self._ask("versions", {"name": name})
+        if "error" in answer:
+            raise RegistryError(f"MLflow at {self.uri} could not list its models ({answer['error']})")
+        return [_version(one) for one in answer["versions"]]
+
+    def _ask(self, question: str, details: dict[str, Any]) -> dict[str, Any]:
+        request = json.dumps({"uri": self.uri, "question": question, **details})
+        quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "forecast.registry.child"], input=request, capture_output=True, text=True,
+                timeout=PATIENCE_S, env=quiet,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise RegistryError(f"MLflow at {self.uri} did not answer within {PATIENCE_S} s") from error
+        lines = [line for line in done.stdout.splitlines() if line.startswith(ANSWER)]
+        if not lines:
+            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            raise RegistryError(
+                f"MLflow at {self.uri} cannot be read ({last})", "a database or server of this MLflow version",
+                "check FORECAST_MLFLOW_URI",
+            )  # fmt: skip
+        answer: dict[str, Any] = json.loads(lines[-1].removeprefix(ANSWER))
+        return answer
+
+
+def _version(plain: dict[str, Any]) -> ModelVersion:
+    return ModelVersion(**{**plain, "aliases": tuple(plain["aliases"])})

@@ -1,0 +1,176 @@
+"""`forecast check`: what was understood of a source, and what is wrong with it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from forecast.errors import ForecastError
+from forecast.sources.clockwork import short_step
+from forecast.sources.declaration import Declaration
+from forecast.sources.facts import SeriesFacts, series_facts
+from forecast.sources.raw import Raw
+from forecast.sources.source import Source, open_source
+from forecast.sources.sql import shown
+from forecast.sources.tidy import Tidy, demand_of_tidy, tidy
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong (error) or worth knowing (warning)."""
+
+    level: Literal["error", "warning"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was understood and what is wrong.
+
+    Attributes:
+        source: the source, without secrets.
+        rows: what was understood: label and text.
+        series: every series that could be read.
+        findings: errors first.
+        suggestion: a command that trains on this source, with the options that were understood; "" after an error.
+    """
+
+    source: str
+    rows: tuple[tuple[str, str], ...]
+    series: tuple[SeriesFacts, ...]
+    findings: tuple[Finding, ...]
+    suggestion: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the source can be used; warnings do not matter."""
+        return not any(finding.level == "error" for finding in self.findings)
+
+
+def check(data: str | Path, declaration: Declaration | None = None, query: str | None = None) -> Report:
+    """Reads a source as far as it goes; never raises for what is wrong with the data.
+
+    Args:
+        data: a file, a database URL, or the word "sample".
+        declaration: how to read it.
+        query: SQL, for a URL.
+    """
+    try:
+        source = open_source(data, declaration, query)
+        raw = source.raw()
+    except ForecastError as error:
+        rows = (("source", shown(str(data)) if "://" in str(data) else str(data)),)
+        return Report(rows[0][1], rows, (), (Finding("error", str(error)),), "")
+    return _report(source, raw, query)
+
+
+def _report(source: Source, raw: Raw, query: str | None) -> Report:
+    declaration = source.declaration
+    table = tidy(raw, declaration)
+    if not table.problems:
+        with table.noting():
+            demand_of_tidy(table, raw.name, declaration)
+    readable = table.frame is not None and table.step is not None
+    series = tuple(series_facts(table.frame, table.zones, table.step)) if readable else ()
+    findings = [Finding("error", str(problem)) for problem in table.problems]
+    findings += [Finding("warning", text) for text in (*table.notes, *_warnings(series, raw, table))]
+    rows = (*_rows(raw, declaration, table), *_values(series, declaration))
+    suggestion = "" if table.problems else _suggestion(raw, declaration, query)
+    return Report(raw.name, rows, series, tuple(findings), suggestion)
+
+
+def _rows(raw: Raw, declaration: Declaration, table: Tidy) -> tuple[tuple[str, str], ...]:
+    roles = raw.roles
+    named = f"column '{roles.series}'" if roles.series else "named by the demand column"
+    knowledge = f"column '{roles.available_at}'" if roles.available_at else f"{declaration.delay} after the period"
+    zones = list(dict.fromkeys(table.zones.values()))
+    rows = [
+        ("source", raw.name),
+        ("rows", f"{len(raw.frame):,}"),
+        *[("note", note) for note in raw.notes],
+        ("time", f"column '{roles.time}', {declaration.stamp} of the period"),
+        ("demand", f"{', '.join(roles.targets)} in {declaration.unit}"),
+        ("series", f"{len(table.zones)}, {named}"),
+        ("known ahead", ", ".join(declaration.known) or "none"),
+        ("known up to the cutoff", ", ".join(declaration.past) or "none"),
+        ("static", ", ".join(declaration.static) or "none"),
+        ("demand known at", knowledge),
+        ("step", short_step(table.step) + (" (declared)" if declaration.freq else "") if table.step else "unknown"),
+        ("civil zone", _some(zones) or "unknown"),
+    ]
+    if declaration.stamp_zone:
+        rows.append(("clock of the stamps", declaration.stamp_zone))
+    if declaration.country:
+        rows.append(("holidays of", declaration.country))
+    return tuple(rows)
+
+
+def _values(series: tuple[SeriesFacts, ...], declaration: Declaration) -> list[tuple[str, str]]:
+    """Rows on all series together."""
+    if not series:
+        return []
+    short = sorted({day for one in series for day in one.short_days})
+    long = sorted({day for one in series for day in one.long_days})
+    gaps = sorted(((size, start, one.unique_id) for one in series for start, size in one.gaps), reverse=True)
+    told = [f"{size} periods from {start:%Y-%m-%d %H:%M} ({name})" for size, start, name in gaps]
+    middles = pd.Series([one.middle for one in series])
+    return [
+        ("span", f"{min(one.first for one in series)} to {max(one.last for one in series)}"),
+        ("missing", f"{sum(o.missing * o.periods for o in series) / sum(o.periods for o in series):.2%}"),
+        ("longest gaps", _some(told, 3) or "none"),
+        ("days shortened by the clock", _some(short) or "none"),
+        ("days lengthened by the clock", _some(long) or "none"),
+        ("min / median / max", f"{min(o.low for o in series):,.4g} / {middles.median():,.4g} / "
+         f"{max(o.high for o in series):,.4g} {declaration.unit}"),
+    ]  # fmt: skip
+
+
+def _warnings(series: tuple[SeriesFacts, ...], raw: Raw, table: Tidy) -> list[str]:
+    unused = [name for name in raw.headers if name not in raw.roles.used]
+    texts = [f"columns not used: {_some(unused, 20)}"] if unused else []
+    sparse = [f"{one.unique_id} {one.missing:.1%}" for one in series if one.missing > 0.05]
+    below = [f"{one.unique_id} {one.negative:,}" for one in series if one.negative]
+    day = pd.Timedelta("1D") // table.step if table.step is not None else 1
+    still = [
+        f"{one.unique_id} {one.constant[1]:,} periods from {one.constant[0]:%Y-%m-%d %H:%M}"
+        for one in series
+        if one.constant[1] >= max(day, 3)
+    ]
+    broken = [
+        f"{one.unique_id} {date} holds {found} stamps of {due}"
+        for one in series
+        for date, found, due in one.broken_days
+    ]
+    texts += [f"more than 5 % of demand is missing: {_some(sparse)}"] if sparse else []
+    texts += [f"demand is negative: {_some(below)} values"] if below else []
+    texts += [f"demand stands still for a day or longer: {_some(still)}"] if still else []
+    texts += [f"days on which the clock changes are not whole: {_some(broken)}"] if broken else []
+    return texts
+
+
+def _some(items: list[object] | list[str], limit: int = SHOWN) -> str:
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(map(str, items[:limit])) + more
+
+
+def _suggestion(raw: Raw, declaration: Declaration, query: str | None) -> str:
+    """`forecast train …` with the options that are not the defaults."""
+    words = ["forecast", "train", raw.name] + (["--query", query] if query else [])
+    if raw.name != "sample":
+        told = {"time": raw.roles.time, "target": raw.roles.targets, "series": raw.roles.series}
+        fields = [*told, "known", "past", "static", "only", "zone", "stamp_zone", "stamp", "freq", "unit"]
+        fields += ["available_at", "delay", "decimal", "country"]
+    else:
+        told, fields = {}, ["past", "delay"]
+    for name in fields:
+        value = told.get(name) or getattr(declaration, name)
+        if value != Declaration.model_fields[name].default:
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            words += [f"--{name.replace('_', '-')}", text]
+    return " ".join(map(shlex.quote, [*words, "--recipe", "default", "--out", "model"]))

@@ -1,0 +1,123 @@
+"""What a long frame holds, series by series: span, gaps, clock-change days, constant stretches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast import clock
+
+Bools = npt.NDArray[np.bool_]
+Stretch = tuple[pd.Timestamp, int]
+
+
+@dataclass(frozen=True)
+class SeriesFacts:
+    """One series as it was understood.
+
+    Attributes:
+        unique_id: its name.
+        zone: its civil zone.
+        first: start of its first period that has demand, in local time.
+        last: start of its last one.
+        periods: periods from first to last.
+        missing: share of them without demand.
+        gaps: the three longest stretches without demand: local start and number of periods.
+        constant: longest stretch of one value: local start and number of periods.
+        negative: values below zero.
+        low: smallest value, in the unit of the source.
+        middle: median.
+        high: largest value.
+        short_days: civil days of 23 hours that are there in full (for zones that change by one hour).
+        long_days: civil days of 25 hours that are there in full.
+        broken_days: clock-change days that hold another number of stamps than their hours ask for.
+    """
+
+    unique_id: str
+    zone: str
+    first: pd.Timestamp
+    last: pd.Timestamp
+    periods: int
+    missing: float
+    gaps: tuple[Stretch, ...]
+    constant: Stretch
+    negative: int
+    low: float
+    middle: float
+    high: float
+    short_days: tuple[date, ...]
+    long_days: tuple[date, ...]
+    broken_days: tuple[tuple[date, int, int], ...]
+
+    headings = ("series", "first", "last", "periods", "missing", "longest gap", "min", "median", "max")
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The series as a row of text under `headings`."""
+        gap = f"{self.gaps[0][1]} from {self.gaps[0][0]:%Y-%m-%d %H:%M}" if self.gaps else "none"
+        return (
+            self.unique_id, f"{self.first:%Y-%m-%d %H:%M %z}", f"{self.last:%Y-%m-%d %H:%M %z}", f"{self.periods:,}",
+            f"{self.missing:.2%}", gap, f"{self.low:,.4g}", f"{self.middle:,.4g}", f"{self.high:,.4g}",
+        )  # fmt: skip
+
+
+def series_facts(frame: pd.DataFrame, zones: dict[str, str], step: pd.Timedelta) -> Iterator[SeriesFacts]:
+    """Facts of every series of a long frame that has demand; rows off the clock of `step` are left out."""
+    for name, part in frame.groupby("unique_id", sort=True):
+        part = part[part["y"].notna()].drop_duplicates("ds").sort_values("ds")
+        if len(part):
+            yield _facts(str(name), part, zones[str(name)], step)
+
+
+def _facts(name: str, part: pd.DataFrame, zone: str, step: pd.Timedelta) -> SeriesFacts:
+    start, y = part["ds"].iloc[0], part["y"].to_numpy(dtype=np.float64)
+    since = (part["ds"] - start) // step
+    grid = np.full(int(since.iloc[-1]) + 1, np.nan)
+    grid[since.to_numpy()] = y
+    here = clock.zone(zone)
+    gaps = sorted(_stretches(np.isnan(grid)), key=lambda stretch: -stretch[1])[:3]
+    same = sorted(_stretches(np.append(np.diff(grid) == 0, False)), key=lambda stretch: -stretch[1])[:1] or [(0, 0)]
+    days = _change_days(part["ds"], zone, step)
+    return SeriesFacts(
+        unique_id=name, zone=zone, first=start.tz_convert(here), last=part["ds"].iloc[-1].tz_convert(here),
+        periods=len(grid), missing=float(np.isnan(grid).mean()),
+        gaps=tuple(((start + row * step).tz_convert(here), size) for row, size in gaps),
+        constant=((start + same[0][0] * step).tz_convert(here), same[0][1] + 1), negative=int((y < 0).sum()),
+        low=float(y.min()), middle=float(np.median(y)), high=float(y.max()),
+        short_days=tuple(day for day, found, due in days if found == due and due * step < pd.Timedelta("24h")),
+        long_days=tuple(day for day, found, due in days if found == due and due * step > pd.Timedelta("24h")),
+        broken_days=tuple(entry for entry in days if entry[1] != entry[2]),
+    )  # fmt: skip
+
+
+def _stretches(marked: Bools) -> list[tuple[int, int]]:
+    """First index and length of every run of marked entries.
+
+    >>> _stretches(np.array([False, True, True, False, True]))
+    [(1, 2), (4, 1)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
+    return [(int(first), int(end - first)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _change_days(stamps: pd.Series, zone: str, step: pd.Timedelta) -> list[tuple[date, int, int]]:
+    """Civil days within the span whose length is not 24 hours: the day, stamps found, stamps due."""
+    here = clock.zone(zone)
+    midnights = pd.date_range(stamps.iloc[0].tz_convert(here).normalize().tz_localize(None), periods=1, freq="D")
+    days = (stamps.iloc[-1] - stamps.iloc[0]).days + 2
+    midnights = pd.date_range(midnights[0], periods=days + 1, freq="D")
+    moments = midnights.tz_localize(here, ambiguous=np.ones(len(midnights), bool), nonexistent="shift_forward")
+    lengths = np.diff(moments.tz_convert("UTC").to_numpy(dtype="datetime64[ns]").astype(np.int64))
+    odd = np.flatnonzero(lengths != pd.Timedelta("24h").value)
+    if step >= pd.Timedelta("24h") or not len(odd):
+        return []
+    edges = moments.tz_convert("UTC")
+    counts = Counter(np.searchsorted(edges, stamps.to_numpy(dtype="datetime64[ns]"), side="right") - 1)
+    whole = [at for at in odd if edges[at] >= stamps.iloc[0] and edges[at + 1] <= stamps.iloc[-1] + step]
+    return [(midnights[at].date(), counts[at], int(lengths[at] // step.value)) for at in whole]

@@ -1,0 +1,68 @@
+"""`Source`: where demand comes from, chosen by what the user names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from forecast.errors import DataError, DeclarationError
+from forecast.sources.declaration import Declaration
+from forecast.sources.files import CsvFile, ParquetFile
+from forecast.sources.raw import Raw
+from forecast.sources.sample import Sample, sample_declaration
+from forecast.sources.sql import SqlQuery, shown
+from forecast.tables import Demand
+
+
+class Source(Protocol):
+    """Anything that can be read as demand."""
+
+    @property
+    def declaration(self) -> Declaration:
+        """How it is read."""
+
+    def raw(self) -> Raw:
+        """The table as it was found; raises `DataError`."""
+
+    def read(self) -> Demand:
+        """The checked table; raises `DataError`."""
+
+
+def open_source(data: str | Path, declaration: Declaration | None = None, query: str | None = None) -> Source:
+    """The source that `data` names.
+
+    Args:
+        data: a path of a .csv, .csv.gz or .parquet file, an SQLAlchemy URL, or the word "sample".
+        declaration: how to read it.
+        query: SQL, for a URL.
+
+    Raises:
+        DeclarationError: a query without a URL, or a URL without a query.
+        DataError: the file is of no kind that is known.
+    """
+    declaration, text = declaration or Declaration(), str(data)
+    if "://" in text:
+        if not query:
+            raise DeclarationError(f"the database {shown(text)} without a query", "a SELECT", "give it with --query")
+        return SqlQuery(text, query, declaration)
+    if query:
+        raise DeclarationError(f"both --query and {text}", "a query with a database URL", "leave --query away")
+    if text == "sample":
+        return Sample(sample_declaration(declaration))
+    for kind in (CsvFile, ParquetFile):
+        if text.lower().endswith(kind.endings):
+            return kind(Path(text), declaration)
+    raise DataError(
+        f"{text} is of no known kind", "a .csv, .csv.gz or .parquet file, a database URL, or the word sample",
+        "export it as CSV",
+    )  # fmt: skip
+
+
+def read(data: str | Path, declaration: Declaration | None = None, query: str | None = None) -> Demand:
+    """The checked table of a source.
+
+    Raises:
+        DataError: the data is wrong; the message names lines, rows or stamps.
+        DeclarationError: the options contradict each other.
+    """
+    return open_source(data, declaration, query).read()
