@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LARGEST = 1e12
 """No demand and no weather is larger, in any unit; float32 would make such a number infinite further on."""
 
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
-Numbers = Annotated[list[Number | None], FailFast()]
-Stamps = Annotated[list[str], FailFast()]
+Numbers = Annotated[list[Number | None], Field(fail_fast=True)]
+Stamps = Annotated[list[str], Field(fail_fast=True)]
 Unit = Literal["MW", "kW", "GW", "MWh", "kWh"]
 
 _DS = "START of each period, ISO 8601 with zone or offset, ascending."
@@ -50,7 +50,7 @@ class History(_Clocked):
     """What was measured: `y` and the covariates that the model reads, one list each, as long as `ds`."""
 
     y: Numbers = Field(description="Mean demand (or energy, by `unit`) over each period; null where missing.")
-    available_at: Annotated[list[str | None], FailFast()] | None = Field(
+    available_at: Annotated[list[str | None], Field(fail_fast=True)] | None = Field(
         None, description="When each row became known; null: at the end of its period plus the model's delay."
     )
 
@@ -72,7 +72,7 @@ class SeriesBody(_Body):
 class ForecastRequest(_Body):
     """Series with their history, and what is asked about them."""
 
-    series: Annotated[list[SeriesBody], FailFast()] = Field(min_length=1)
+    series: Annotated[list[SeriesBody], Field(fail_fast=True)] = Field(min_length=1)
     unit: Unit | None = Field(None, description="Unit of `y` and of the answer; the model's where left out.")
     cutoff: str | None = Field(
         None, description="The moment the forecast is made for, with zone; nothing known later is used. "
@@ -80,10 +80,10 @@ class ForecastRequest(_Body):
     )  # fmt: skip
     horizon: int | None = Field(None, description="Steps from the cutoff; the model's where left out.")
     delivery_day: str | None = Field(
-        None, pattern=r"^(19|20|21)\d\d-\d\d-\d\d$", description="Instead of `horizon`: one civil day in each series' zone.",
+        None, pattern=r"^(19|20|21)\d\d-\d\d-\d\d$", description="Instead of `horizon`: a day in each series' zone.",
         json_schema_extra={"format": "date"},
     )  # fmt: skip
-    quantiles: Annotated[list[Number], FailFast()] | None = Field(
+    quantiles: Annotated[list[Number], Field(fail_fast=True)] | None = Field(
         None, min_length=1, max_length=99, description="Levels wanted; all of the model's where left out."
     )
 

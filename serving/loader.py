@@ -32,7 +32,9 @@ class Champion:
 
     def __init__(self, served: Served | None = None) -> None:
         self._served = served
-        self._why: ForecastError = RegistryError("no model was loaded yet", "a registered champion", "wait, then ask again")
+        self._why: ForecastError = RegistryError(
+            "no model was loaded yet", "a registered champion", "wait, then ask again"
+        )
 
     @property
     def loaded(self) -> bool:

@@ -55,13 +55,13 @@ def _decode(raw: bytes) -> tuple[Any, str]:
 def _check_size(body: Any, most_series: int) -> None:
     """What would make the thorough check slow is refused before it."""
     series = body.get("series") if isinstance(body, dict) else None
-    if not isinstance(series, list):
-        return
+    series = series if isinstance(series, list) else []
     if len(series) > most_series:
         raise RequestError(f"{len(series)} series", f"at most {most_series} in one request", "split the request")
-    for part in [body, *series, *(one.get(name) for one in series if isinstance(one, dict) for name in (*_COLUMNS, "static"))]:
-        if isinstance(part, dict) and len(part) > MOST_FIELDS:
-            raise RequestError(f"an object with {len(part)} fields", f"at most {MOST_FIELDS}", "leave out what is not read")
+    inner = [one.get(name) for one in series if isinstance(one, dict) for name in (*_COLUMNS, "static")]
+    most = max((len(part) for part in [body, *series, *inner] if isinstance(part, dict)), default=0)
+    if most > MOST_FIELDS:
+        raise RequestError(f"an object with {most} fields", f"at most {MOST_FIELDS}", "leave out what is not read")
 
 
 def _told(error: ErrorDetails, body: Any) -> ForecastError:
@@ -73,36 +73,38 @@ def _told(error: ErrorDetails, body: Any) -> ForecastError:
     field = str(place[-1]) if place else None
     shown = ".".join(map(str, place)) or "the body"
     if error["type"] == "missing":
-        return RequestError(f"no field '{shown}'", "see the schema under /docs", "add it", series=name, column=field)
-    if error["type"] == "extra_forbidden":
-        return RequestError(f"unknown field '{shown}'", "only the fields under /docs", "leave it out", series=name, column=field)
-    said = error["msg"].removeprefix("Value error, ")
-    return RequestError(f"{shown}: {said[0].lower()}{said[1:]}", do="see the schema under /docs", series=name, column=field)
+        found, expected, do = f"no field '{shown}'", "the fields that /docs requires", "add it"
+    elif error["type"] == "extra_forbidden":
+        found, expected, do = f"unknown field '{shown}'", "only the fields under /docs", "leave it out"
+    else:
+        said = error["msg"].removeprefix("Value error, ")
+        found, expected, do = f"{shown}: {said[0].lower()}{said[1:]}", "", "see the schema under /docs"
+    return RequestError(found, expected, do, series=name, column=field)
 
 
 def _told_of_column(error: ErrorDetails, one: dict[str, Any], name: str | None) -> DataError:
     """A value in a column of a series: all its likes are named by their stamps."""
-    _, _, part, column, *_ = error["loc"]
+    part, column = map(str, error["loc"][2:4])
     values = one[part][column]
-    stamped = str(column) in ("ds", "available_at")
-    wrong = [row for row, value in enumerate(values) if not (_is_text if stamped else _is_number)(value)]
+    stamped = column in ("ds", "available_at")
+    fits = {"ds": _is_text, "available_at": _is_text_or_null}.get(column, _is_number)
+    rows = [row for row, value in enumerate(values) if not fits(value)]
     stamps = one[part].get("ds")
-    rows = wrong[:SHOWN_STAMPS]
-    named = [
-        f"{stamps[row]}: {values[row]!r:.40}"
-        if not stamped and isinstance(stamps, list) and row < len(stamps)
-        else f"row {row}: {values[row]!r:.40}"
-        for row in rows
-    ]
+    at = stamps if isinstance(stamps, list) and len(stamps) == len(values) and not stamped else None
+    named = [f"{at[row] if at else f'row {row}'}: {values[row]!r:.40}" for row in rows[:SHOWN_STAMPS]]
     kind = "texts with a time" if stamped else "finite numbers, or null where a value is missing"
     return DataError(
-        f"{len(wrong)} of {len(values)} values are not {'stamps' if stamped else 'numbers'}", kind,
-        "correct them and send it again", series=name, column=str(column), stamps=named,
+        f"{len(rows)} of {len(values)} values are not {'stamps' if stamped else 'numbers'}", kind,
+        "correct them and send it again", series=name, column=column, stamps=named,
     )  # fmt: skip
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def _is_text_or_null(value: object) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def _is_number(value: object) -> bool:

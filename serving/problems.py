@@ -50,7 +50,7 @@ KINDS = {
         Kind("data", 422, "The data is wrong", "Stamps, numbers or units; `series`, `column`, `stamps` say where."),
         Kind("not-enough-history", 422, "Too little history", "No value is known that the model could start from."),
         Kind("declaration", 422, "The data is declared wrongly", "An unknown zone or unit."),
-        Kind("request", 422, "The request cannot be answered", "A field is unknown, missing, contradicting or too big."),
+        Kind("request", 422, "The request cannot be answered", "A field is unknown, missing, contradicting or large."),
         Kind("internal", 500, "The service failed", "A defect; its log holds the cause under `request_id`."),
         Kind("no-model", 503, "No model is loaded", "The registry had no usable champion; `do` says how to get one."),
         Kind("busy", 503, "Too many requests are waiting", "Send it again after the seconds in `Retry-After`."),
@@ -106,7 +106,9 @@ def problem(scope: Mapping[str, Any], name: str, detail: str, *, status: int | N
         "instance": str(scope.get("path", "")),
         "request_id": str(scope.get("state", {}).get("request_id", "")),
     }
-    body |= {key: _SECRET.sub("", value) if isinstance(value, str) else value for key, value in members.items() if value}
+    body |= {
+        key: _SECRET.sub("", value) if isinstance(value, str) else value for key, value in members.items() if value
+    }
     # The standard library escapes what is no valid UTF-8, where orjson would refuse to quote a broken request.
     return Response(json.dumps(body), status or kind.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 

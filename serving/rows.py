@@ -74,10 +74,10 @@ class Rows:
 
     def known_at(self, step: pd.Timedelta, delay: pd.Timedelta) -> Nanoseconds:
         """When each row became known (UTC nanoseconds): as stated, else at its period's end plus the delay."""
-        ruled = self.ds + (step.value + delay.value)
+        ruled = np.asarray(self.ds + (step.value + delay.value), dtype=np.int64)
         if self.available_at is None:
             return ruled
-        return np.where(self.available_at == NOT_A_TIME, ruled, self.available_at)
+        return np.asarray(np.where(self.available_at == NOT_A_TIME, ruled, self.available_at))
 
     def since(self, moment: pd.Timestamp) -> Rows:
         """Only the rows whose period starts at `moment` or later."""
@@ -89,7 +89,9 @@ class Rows:
         return Rows(self.unique_id, self.zone, self.ds[keep], columns, available, self.static, self.unread)
 
 
-def _columns(one: SeriesBody, part: str, given: Mapping[str, list[float | None]], needed: tuple[str, ...]) -> dict[str, Values]:
+def _columns(
+    one: SeriesBody, part: str, given: Mapping[str, list[float | None]], needed: tuple[str, ...]
+) -> dict[str, Values]:
     missing = [name for name in needed if name not in given]
     if missing:
         raise DataError(
@@ -107,18 +109,19 @@ def _length(part: Future) -> int:
 def _stamps(one: SeriesBody, part: History | Future, size: int, spec: ForecasterSpec) -> Nanoseconds:
     if part.ds is not None:
         return read_stamps(part.ds, series=one.unique_id, column="ds")
-    assert part.start is not None and part.step is not None
+    assert part.start is not None
+    assert part.step is not None
     start = read_stamp(part.start, series=one.unique_id, column="start")
     _check_step(one.unique_id, read_step(part.step, series=one.unique_id), spec.step)
-    return start.value + spec.step.value * np.arange(size, dtype=np.int64)
+    return np.asarray(start.value + spec.step.value * np.arange(size, dtype=np.int64))
 
 
 def _check_lengths(name: str, columns: Mapping[str, Values], rows: int) -> None:
     for column, values in columns.items():
         if len(values) != rows:
             raise DataError(
-                f"{len(values)} values beside {rows} stamps", "one value per stamp", "send null where a value is missing",
-                series=name, column=column,
+                f"{len(values)} values beside {rows} stamps", "one value per stamp",
+                "send null where a value is missing", series=name, column=column,
             )  # fmt: skip
 
 
@@ -147,13 +150,14 @@ def _check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: 
     if overlap.any():
         raise DataError(
             f"{int(overlap.sum())} stamps of `future` lie within the history", "stamps after the last of the history",
-            "send each period once; y may be null in the history", series=name, column="ds", stamps=shown(ds_ahead[overlap]),
+            "send each period once; y may be null in the history", series=name, column="ds",
+            stamps=shown(ds_ahead[overlap]),
         )  # fmt: skip
     _check_clock(name, ds_ahead, int(ds_past[0]), step)
 
 
 def _check_order(name: str, ds: Nanoseconds) -> None:
-    doubled = np.flatnonzero(np.isin(ds, ds[np.flatnonzero(np.diff(np.sort(ds)) == 0)])) if False else _doubled(ds)
+    doubled = _doubled(ds)
     if len(doubled):
         raise DataError(
             f"{len(doubled)} stamps occur twice", "one row per stamp",

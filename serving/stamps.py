@@ -35,13 +35,13 @@ def read_stamps(texts: Sequence[str], *, series: str | None, column: str) -> Nan
             series=series, column=column, stamps=naive[:SHOWN_STAMPS],
         )  # fmt: skip
     read = pd.to_datetime(pd.Series(texts, dtype=object), utc=True, format="ISO8601", errors="coerce")
-    lost = odd or [texts[row] for row in np.flatnonzero(read.isna())]
+    lost = odd or [texts[row] for row in np.flatnonzero(read.isna()).tolist()]
     if lost:
         raise DataError(
             f"{len(lost)} stamps cannot be read", _EXPECTED, "correct them and send it again",
             series=series, column=column, stamps=[text[:40] for text in lost[:SHOWN_STAMPS]],
         )  # fmt: skip
-    return read.to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    return np.asarray(read.to_numpy(dtype="datetime64[ns]").astype(np.int64))
 
 
 def read_stamp(text: str, *, series: str | None = None, column: str) -> pd.Timestamp:

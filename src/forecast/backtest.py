@@ -103,6 +103,16 @@ class Plan:
         reach = max(int(np.ceil((last - cutoff) / step)) for cutoff, (_, last) in zip(moments, spans, strict=True))
         return cls(moments, spans, reach)
 
+    def measured_until(self, end: pd.Timestamp, step: pd.Timedelta) -> Plan:
+        """The plan without cutoffs whose last period ends after `end`."""
+        lasts = (
+            [last for _, last in self.spans] if self.spans is not None
+            else [cutoff + self.horizon * step for cutoff in self.cutoffs]
+        )  # fmt: skip
+        kept = [place for place, last in enumerate(lasts) if last <= end]
+        spans = [self.spans[place] for place in kept] if self.spans is not None else None
+        return Plan(self.cutoffs[kept], spans, self.horizon)
+
 
 def walk(
     demand: Demand,

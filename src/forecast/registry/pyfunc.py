@@ -19,12 +19,11 @@ from forecast.tables import Demand
 class ForecasterModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """A long frame of history (and known-ahead rows) in, a long frame of quantiles out."""
 
-    def load_context(self, context):  # type: ignore[no-untyped-def]
+    def load_context(self, context: Any) -> None:
         """Reads the folder that was logged as the artifact `forecaster`."""
         self.forecaster = Forecaster.load(Path(context.artifacts["forecaster"]))
 
-    # Without annotations: MLflow would take them for the model's signature.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Forecasts from `cutoff` (the end of what is known where empty) over `horizon` steps (0: as trained).
 
         Raises:
@@ -33,12 +32,9 @@ class ForecasterModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         asked = params or {}
         demand = _demand(model_input, self.forecaster.spec)
         cutoff = pd.Timestamp(asked["cutoff"]) if asked.get("cutoff") else demand.last_known_end()
-        return self.forecaster.predict(
-            demand,
-            [cutoff],
-            horizon=int(asked.get("horizon") or 0) or None,
-            quantiles=[float(level) for level in asked.get("quantiles", ())] or None,
-        ).frame
+        horizon = int(asked.get("horizon") or 0) or None
+        quantiles = [float(level) for level in asked.get("quantiles", ())] or None
+        return self.forecaster.predict(demand, [cutoff], horizon=horizon, quantiles=quantiles).frame
 
 
 def _demand(frame: Any, spec: ForecasterSpec) -> Demand:

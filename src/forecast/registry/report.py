@@ -102,7 +102,7 @@ def log_retraining(
         RegistryError: the store cannot be opened or refuses.
     """
     story = _story(demand, task, walk_table, fitted, folds or {}, scores, verdict, winner)
-    name = title or f"{walk_table['cutoff'].max():%Y-%m} retraining {dataset_name(demand).split('.')[0]}"
+    name = title or f"{walk_table['cutoff'].max():%Y-%m} retraining {_subject(demand)}"
     said = {"weather": story.weather, **({"winner": story.winner} if story.winner else {}), **(tags or {})}
     log = RetrainingLog("")
     with retraining(settings, name=name, demand=demand, task=task, tags=said) as run:
@@ -143,6 +143,11 @@ def _story(
     return _Story(demand, task, table, fitted, folds, complete, chosen, verdict, weather)
 
 
+def _subject(demand: Demand) -> str:
+    """Whom the retraining is about: the one series, else the source."""
+    return demand.series[0].unique_id if len(demand.series) == 1 else dataset_name(demand).split(".")[0]
+
+
 def _scales(fitted: Mapping[str, Fitted]) -> dict[str, float]:
     for one in fitted.values():
         return {name: scale for name, scale in one.forecaster.spec.seasonal_scale.items() if scale is not None}
@@ -166,10 +171,10 @@ def _log_recipe(run: Run, story: _Story, model: str) -> Any:
     run.note(recipe_note(spec.recipe, figures, story.demand.unit, report.gradient_health, spec.weather))
     run.dataset(story.demand)
     run.document(spec.recipe.model_dump(mode="json"), "recipe")
-    run.epochs(report.history)
     logged = log_forecaster(run, fitted.forecaster, example_inputs(story.demand, spec))
     costs = {"training_seconds": report.seconds, "best_epoch": float(report.best_epoch)}
     run.metrics({**figures, **costs}, model_id=logged.model_id, demand=story.demand)
+    run.epochs(report.history)
     mine = story.table[story.table["model"] == model]
     if len(mine):
         _log_slices(run, mine, story.zones)
@@ -199,9 +204,9 @@ def _log_slices(run: Run, mine: pd.DataFrame, zones: Mapping[str, str]) -> None:
         run.table(slices.drop(columns="model"), f"by {by.replace('_', ' ')}")
         values = list(zip(slices["slice"], slices["mae"], strict=True))
         if by in ("lead", "hour"):
-            run.curve(f"mae_by_{by}", {int(place): float(value) for place, value in values})
+            run.curve(f"slices/mae_by_{by}", {int(place): float(value) for place, value in values})
         elif by == "day_type":
-            run.metrics({f"mae_{str(place).lower()}": float(value) for place, value in values})
+            run.metrics({f"slices/mae_{str(place).lower()}": float(value) for place, value in values})
 
 
 def _draw_recipe(run: Run, story: _Story, mine: pd.DataFrame, model: str) -> None:

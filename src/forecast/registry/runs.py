@@ -60,7 +60,7 @@ class Run:
         self, values: Mapping[str, float | None], *, step: int = 0, model_id: str | None = None,
         demand: Demand | None = None,
     ) -> None:  # fmt: skip
-        """What was measured, in one call; numbers that are missing or not finite are left out.
+        """What was measured, in one call, to six digits; numbers that are missing or not finite are left out.
 
         Args:
             values: by name.
@@ -71,14 +71,12 @@ class Run:
         self._log([(name, value, step) for name, value in values.items()], model_id, demand)
 
     def epochs(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """A training's history, a curve per number; a second stage's curves carry its name."""
-        first = history[0].get("stage") if history else None
+        """A training's history, a curve per number, named by its stage ("learn/train_loss")."""
         rows = []
         for number, epoch in enumerate(history, start=1):
-            stage = "" if epoch.get("stage") == first else f"{epoch['stage']}/"
-            step = int(epoch.get("epoch", number))
+            stage, step = epoch.get("stage", "learn"), int(epoch.get("epoch", number))
             named = {key: value for key, value in epoch.items() if key not in ("stage", "epoch")}
-            rows += [(f"{stage}{key}", value, step) for key, value in named.items() if isinstance(value, int | float)]
+            rows += [(f"{stage}/{key}", value, step) for key, value in named.items() if isinstance(value, int | float)]
         self._log(rows, None, None)
 
     def curve(self, name: str, values: Mapping[int, float]) -> None:
@@ -91,7 +89,7 @@ class Run:
         now = int(clock.now().timestamp() * 1000)
         named = (dataset_name(demand), demand.digest[:16]) if demand is not None else (None, None)
         metrics = [
-            Metric(name, float(value), now, step, model_id, *named, self.run_id if model_id else None)
+            Metric(name, float(f"{value:.6g}"), now, step, model_id, *named, self.run_id if model_id else None)
             for name, value, step in rows
             if value is not None and math.isfinite(value)
         ]
@@ -163,6 +161,7 @@ def retraining(
         run.params({"horizon": task.horizon, "every": task.every, **({"gate": task.gate} if task.gate else {})})
         run.dataset(demand)
         yield run
+    store.show(run.run_id)
 
 
 def demand_tags(demand: Demand) -> dict[str, object]:
@@ -188,7 +187,11 @@ def dataset_name(demand: Demand) -> str:
 
 @contextmanager
 def _running(store: Store, name: str, tags: Mapping[str, object]) -> Iterator[Run]:
-    made = store.client.create_run(store.experiment, tags={k: _said(v) for k, v in tags.items()}, run_name=name)
+    from mlflow.tracking.context.registry import resolve_tags
+
+    # Who ran what, at which commit; mlflow's own `start_run` would add the same.
+    said = {**resolve_tags(), **{key: _said(value) for key, value in tags.items()}}
+    made = store.client.create_run(store.experiment, tags=said, run_name=name)
     run = Run(store, str(made.info.run_id), name)
     status = "FAILED"
     try:

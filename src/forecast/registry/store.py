@@ -13,9 +13,11 @@ from forecast.settings import Settings
 
 NOTE = "mlflow.note.content"
 COMPARE_VIEW = "compare"
+# Otherwise the UI wraps every page in menus for language models.
+_CLASSIC = "workflowType=machine_learning"
 # What a person compares: how good, how honest, how expensive; then what it is.
 COMPARED_METRICS = ("mae", "skill_vs_naive", "rmse", "mape", "bias", "coverage_80", "training_seconds")
-COMPARED_TAGS = ("data", "weather", "verdict")
+COMPARED_TAGS = ("weather", "verdict")
 EXPERIMENT_NOTE = """Each parent run is one **retraining** on one table of demand; its children are the recipes tried.
 
 - `mae` and its neighbours are measured by walking forward over days that no recipe was trained on; `skill_vs_naive` is
@@ -23,7 +25,7 @@ EXPERIMENT_NOTE = """Each parent run is one **retraining** on one table of deman
 - `weather: actual (optimistic)` means that measured weather stood in for a forecast of it.
 - The champion that the service loads is the version of the registered model with the alias `champion`.
 
-[Compare the recipes side by side]({link})
+[The newest retraining's recipes side by side]({link})
 """
 
 
@@ -43,12 +45,17 @@ class Store:
 
     @property
     def compare_link(self) -> str:
-        """The UI's page of runs with the columns that a person compares (relative to the UI's address)."""
-        return f"#/experiments/{self.experiment}/runs?viewStateShareKey={COMPARE_VIEW}"
+        """The UI's page of the newest retraining's recipes side by side (relative to the UI's address)."""
+        return f"#/experiments/{self.experiment}/runs?{_CLASSIC}&viewStateShareKey={COMPARE_VIEW}"
+
+    def show(self, run_id: str) -> None:
+        """Lets the page of `compare_link` show the recipes of this retraining, best first."""
+        view = json.dumps(_compare_view(run_id))
+        self.client.set_experiment_tag(self.experiment, f"mlflow.sharedViewState.{COMPARE_VIEW}", view)
 
     def run_link(self, run_id: str) -> str:
         """The UI's page of one run."""
-        return f"#/experiments/{self.experiment}/runs/{run_id}"
+        return f"#/experiments/{self.experiment}/runs/{run_id}?{_CLASSIC}"
 
 
 def quiet_mlflow() -> None:
@@ -56,7 +63,7 @@ def quiet_mlflow() -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -105,25 +112,19 @@ def _experiment(client: Any, settings: Settings, local: bool) -> str:
         if beaten is None:
             raise
         return str(beaten.experiment_id)
-    link = Store(settings, client, made).compare_link
-    client.set_experiment_tag(made, NOTE, EXPERIMENT_NOTE.format(link=link))
+    store = Store(settings, client, made)
+    client.set_experiment_tag(made, NOTE, EXPERIMENT_NOTE.format(link=store.compare_link))
     # Without it the UI opens every experiment as if it held traces of language models.
     client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")
-    client.set_experiment_tag(made, f"mlflow.sharedViewState.{COMPARE_VIEW}", json.dumps(_compare_view()))
     return made
 
 
-def _compare_view() -> dict[str, object]:
-    """The state of the UI's table of runs: the columns compared, newest retraining first."""
-    columns = [
-        "attributes.`Created`",
-        *[f"metrics.`{name}`" for name in COMPARED_METRICS],
-        *[f"tags.`{name}`" for name in COMPARED_TAGS],
-        "attributes.`Dataset`",
-    ]
+def _compare_view(parent: str) -> dict[str, object]:
+    """The state of the UI's table of runs: which rows, which columns, in which order."""
+    columns = [f"metrics.`{name}`" for name in COMPARED_METRICS] + [f"tags.`{name}`" for name in COMPARED_TAGS]
     return {
-        "searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False,
-        "lifecycleFilter": "Active", "selectedColumns": columns, "viewMaximized": False, "runListHidden": False,
+        "searchFilter": f"tags.`mlflow.parentRunId` = '{parent}'", "orderByKey": "metrics.`mae`", "orderByAsc": True,
+        "lifecycleFilter": "Active", "selectedColumns": columns,
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ import pandas as pd
 from forecast.errors import ForecastError
 from forecast.sources.clockwork import short_step
 from forecast.sources.declaration import Declaration
-from forecast.sources.facts import SeriesFacts, series_facts
+from forecast.sources.facts import SeriesFacts, amount, series_facts
 from forecast.sources.raw import Raw
 from forecast.sources.source import Source, open_source
 from forecast.sources.sql import shown
@@ -119,16 +120,16 @@ def _values(series: tuple[SeriesFacts, ...], declaration: Declaration) -> list[t
     long = sorted({day for one in series for day in one.long_days})
     gaps = sorted(((size, start, one.unique_id) for one in series for start, size in one.gaps), reverse=True)
     told = [f"{size} periods from {start:%Y-%m-%d %H:%M} ({name})" for size, start, name in gaps]
-    middles = pd.Series([one.middle for one in series])
+    middle = float(pd.Series([one.middle for one in series]).median())
+    extremes = (min(one.low for one in series), middle, max(one.high for one in series))
     return [
         ("span", f"{min(one.first for one in series)} to {max(one.last for one in series)}"),
         ("missing", f"{sum(o.missing * o.periods for o in series) / sum(o.periods for o in series):.2%}"),
         ("longest gaps", _some(told, 3) or "none"),
         ("days shortened by the clock", _some(short) or "none"),
         ("days lengthened by the clock", _some(long) or "none"),
-        ("min / median / max", f"{min(o.low for o in series):,.4g} / {middles.median():,.4g} / "
-         f"{max(o.high for o in series):,.4g} {declaration.unit}"),
-    ]  # fmt: skip
+        ("min / median / max", " / ".join(map(amount, extremes)) + f" {declaration.unit}"),
+    ]
 
 
 def _warnings(series: tuple[SeriesFacts, ...], raw: Raw, table: Tidy) -> list[str]:
@@ -136,25 +137,21 @@ def _warnings(series: tuple[SeriesFacts, ...], raw: Raw, table: Tidy) -> list[st
     texts = [f"columns not used: {_some(unused, 20)}"] if unused else []
     sparse = [f"{one.unique_id} {one.missing:.1%}" for one in series if one.missing > 0.05]
     below = [f"{one.unique_id} {one.negative:,}" for one in series if one.negative]
-    day = pd.Timedelta("1D") // table.step if table.step is not None else 1
+    a_day = pd.Timedelta("1D") // table.step if table.step is not None else 1
     still = [
         f"{one.unique_id} {one.constant[1]:,} periods from {one.constant[0]:%Y-%m-%d %H:%M}"
         for one in series
-        if one.constant[1] >= max(day, 3)
+        if one.constant[1] >= max(a_day, 3)
     ]
-    broken = [
-        f"{one.unique_id} {date} holds {found} stamps of {due}"
-        for one in series
-        for date, found, due in one.broken_days
-    ]
+    halved = [f"{one.unique_id} {day}" for one in series for day in one.halved_days]
     texts += [f"more than 5 % of demand is missing: {_some(sparse)}"] if sparse else []
     texts += [f"demand is negative: {_some(below)} values"] if below else []
     texts += [f"demand stands still for a day or longer: {_some(still)}"] if still else []
-    texts += [f"days on which the clock changes are not whole: {_some(broken)}"] if broken else []
+    texts += [f"the hour that the clock repeats is there only once: {_some(halved)}"] if halved else []
     return texts
 
 
-def _some(items: list[object] | list[str], limit: int = SHOWN) -> str:
+def _some(items: Sequence[object], limit: int = SHOWN) -> str:
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
     return ", ".join(map(str, items[:limit])) + more
 

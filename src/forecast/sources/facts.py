@@ -36,7 +36,7 @@ class SeriesFacts:
         high: largest value.
         short_days: civil days of 23 hours that are there in full (for zones that change by one hour).
         long_days: civil days of 25 hours that are there in full.
-        broken_days: clock-change days that hold another number of stamps than their hours ask for.
+        halved_days: civil days of 25 hours that hold 24: the hour that the clock repeats is there once.
     """
 
     unique_id: str
@@ -53,7 +53,7 @@ class SeriesFacts:
     high: float
     short_days: tuple[date, ...]
     long_days: tuple[date, ...]
-    broken_days: tuple[tuple[date, int, int], ...]
+    halved_days: tuple[date, ...]
 
     headings = ("series", "first", "last", "periods", "missing", "longest gap", "min", "median", "max")
 
@@ -63,15 +63,25 @@ class SeriesFacts:
         gap = f"{self.gaps[0][1]} from {self.gaps[0][0]:%Y-%m-%d %H:%M}" if self.gaps else "none"
         return (
             self.unique_id, f"{self.first:%Y-%m-%d %H:%M %z}", f"{self.last:%Y-%m-%d %H:%M %z}", f"{self.periods:,}",
-            f"{self.missing:.2%}", gap, f"{self.low:,.4g}", f"{self.middle:,.4g}", f"{self.high:,.4g}",
+            f"{self.missing:.2%}", gap, *map(amount, (self.low, self.middle, self.high)),
         )  # fmt: skip
 
 
+def amount(value: float) -> str:
+    """A value in four digits, or all of them before the point.
+
+    >>> amount(20823.4), amount(3.14159)
+    ('20,823', '3.142')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def series_facts(frame: pd.DataFrame, zones: dict[str, str], step: pd.Timedelta) -> Iterator[SeriesFacts]:
-    """Facts of every series of a long frame that has demand; rows off the clock of `step` are left out."""
+    """Facts of every series of a long frame that has demand."""
     for name, part in frame.groupby("unique_id", sort=True):
         part = part[part["y"].notna()].drop_duplicates("ds").sort_values("ds")
-        if len(part):
+        # A span that is nearly empty is refused as data; its grid would only cost memory.
+        if len(part) and (part["ds"].iloc[-1] - part["ds"].iloc[0]) // step < 50 * len(part) + 100_000:
             yield _facts(str(name), part, zones[str(name)], step)
 
 
@@ -92,7 +102,7 @@ def _facts(name: str, part: pd.DataFrame, zone: str, step: pd.Timedelta) -> Seri
         low=float(y.min()), middle=float(np.median(y)), high=float(y.max()),
         short_days=tuple(day for day, found, due in days if found == due and due * step < pd.Timedelta("24h")),
         long_days=tuple(day for day, found, due in days if found == due and due * step > pd.Timedelta("24h")),
-        broken_days=tuple(entry for entry in days if entry[1] != entry[2]),
+        halved_days=tuple(day for day, found, due in days if found < due and found * step == pd.Timedelta("24h")),
     )  # fmt: skip
 
 
@@ -109,15 +119,15 @@ def _stretches(marked: Bools) -> list[tuple[int, int]]:
 def _change_days(stamps: pd.Series, zone: str, step: pd.Timedelta) -> list[tuple[date, int, int]]:
     """Civil days within the span whose length is not 24 hours: the day, stamps found, stamps due."""
     here = clock.zone(zone)
-    midnights = pd.date_range(stamps.iloc[0].tz_convert(here).normalize().tz_localize(None), periods=1, freq="D")
-    days = (stamps.iloc[-1] - stamps.iloc[0]).days + 2
-    midnights = pd.date_range(midnights[0], periods=days + 1, freq="D")
+    first = stamps.iloc[0].tz_convert(here).normalize().tz_localize(None)
+    midnights = pd.date_range(first, periods=(stamps.iloc[-1] - stamps.iloc[0]).days + 3, freq="D")
     moments = midnights.tz_localize(here, ambiguous=np.ones(len(midnights), bool), nonexistent="shift_forward")
-    lengths = np.diff(moments.tz_convert("UTC").to_numpy(dtype="datetime64[ns]").astype(np.int64))
+    edges = moments.tz_convert("UTC").to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    lengths = np.diff(edges)
     odd = np.flatnonzero(lengths != pd.Timedelta("24h").value)
     if step >= pd.Timedelta("24h") or not len(odd):
         return []
-    edges = moments.tz_convert("UTC")
-    counts = Counter(np.searchsorted(edges, stamps.to_numpy(dtype="datetime64[ns]"), side="right") - 1)
-    whole = [at for at in odd if edges[at] >= stamps.iloc[0] and edges[at + 1] <= stamps.iloc[-1] + step]
+    starts = stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    counts = Counter((np.searchsorted(edges, starts, side="right") - 1).tolist())
+    whole = [int(at) for at in odd if edges[at] >= starts[0] and edges[at + 1] <= starts[-1] + step.value]
     return [(midnights[at].date(), counts[at], int(lengths[at] // step.value)) for at in whole]

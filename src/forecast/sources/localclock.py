@@ -38,11 +38,12 @@ def moments_of_local(
             column=column, series=str(undeclared[0]) if any(zones.values()) else None,
         )  # fmt: skip
     names = unique_ids.astype(str).map(zones)
-    moments = pd.Series(pd.NaT, index=stamps.index, dtype="datetime64[ns, UTC]")
+    moments = np.empty(len(stamps), dtype="datetime64[ns]")
     for name in names.unique():
         inside = (names == name).to_numpy()
-        moments[inside] = _in_zone(stamps[inside], unique_ids[inside], str(name), column, word).to_numpy()
-    return moments
+        read = _in_zone(stamps[inside], unique_ids[inside], str(name), column, word)
+        moments[inside] = read.to_numpy(dtype="datetime64[ns]")
+    return pd.Series(moments, index=stamps.index).dt.tz_localize("UTC")
 
 
 def _in_zone(stamps: pd.Series, unique_ids: pd.Series, name: str, column: str, word: str) -> pd.Series:
@@ -112,4 +113,4 @@ def _hint_fixed(place: tzinfo, stamp: pd.Timestamp, name: str) -> str:
     sign, minutes = ("-", -offset) if offset < timedelta(0) else ("+", offset)
     hours, rest = divmod(int(minutes.total_seconds()) // 60, 60)
     fixed = f"{sign}{hours:02d}:{rest:02d}"
-    return f"the clock of this file seems never to change: keep --zone {name} and add --stamp-zone {fixed}"
+    return f"the clock of this file seems never to change: keep --zone {name} and add --stamp-zone {fixed}, its standard time"

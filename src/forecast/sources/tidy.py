@@ -94,7 +94,7 @@ def _with_series(raw: Raw, declaration: Declaration) -> pd.DataFrame:
     """The raw frame with `unique_id`, reduced to the wanted series."""
     roles, frame = raw.roles, raw.frame
     if roles.series is None:
-        found = {name: name for name in roles.targets}
+        found = list(roles.targets)
         frame = frame.assign(unique_id=roles.targets[0])
     else:
         unnamed = frame[roles.series].isna()
@@ -102,7 +102,7 @@ def _with_series(raw: Raw, declaration: Declaration) -> pd.DataFrame:
             told = Place(roles.series, raw.place).named(frame.index[unnamed])
             raise DataError("some rows name no series", "a name in every row", column=roles.series, stamps=told)
         frame = frame.assign(unique_id=frame[roles.series].astype(str).str.strip())
-        found = dict.fromkeys(frame["unique_id"].unique())
+        found = list(frame["unique_id"].unique())
     missing = [name for name in declaration.only if name not in found]
     if missing:
         raise DataError(f"no series {', '.join(missing)}", f"some of {', '.join(sorted(found)[:10])}", "correct --only")
@@ -126,7 +126,7 @@ def _set_zones(table: Tidy, names: list[str], declaration: Declaration) -> None:
     if strangers:
         raise DataError(f"zones name a series '{strangers[0]}' that is not there", f"some of {', '.join(names[:10])}")
     kept = [name for name in names if not declaration.only or name in declaration.only]
-    table.zones = {name: declaration.zone_of(name) or declaration.stamp_zone or "UTC" for name in kept}
+    table.zones = {name: str(declaration.zone_of(name) or declaration.stamp_zone or "UTC") for name in kept}
 
 
 def _long(

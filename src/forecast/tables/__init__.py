@@ -10,6 +10,7 @@ from forecast.tables.forecast import (
     quantile_columns,
     quantile_levels,
 )
+from forecast.tables.stored import load_demand, save_demand
 from forecast.tables.units import UNITS, output_factor, power_unit
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "Forecast",
     "Series",
     "demand_from_frame",
+    "load_demand",
     "mean_of_quantiles",
     "output_factor",
     "power_unit",
     "quantile_column",
     "quantile_columns",
     "quantile_levels",
+    "save_demand",
 ]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError
-from forecast.tables.units import output_factor
+from forecast.tables.units import output_factor, power_unit
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -155,6 +155,12 @@ class Demand:
         if self.known_until is not None:
             moment = min(moment, self.known_until)
         return replace(self, known_until=moment)
+
+    def in_unit(self, unit: str) -> Demand:
+        """The same power, said in another unit of the same size ("kW" as "kWh" per period)."""
+        if power_unit(unit) != power_unit(self.unit):
+            raise DataError(f"power in {power_unit(self.unit)} said in {unit}", "a unit of the same size")
+        return replace(self, unit=unit)
 
     def since(self, moment: pd.Timestamp) -> Demand:
         """The table without the periods that start before `moment`; series that end before it are left out."""

@@ -1,0 +1,84 @@
+"""`create_app`: the HTTP application, put together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+import orjson
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+import forecast
+from forecast.errors import ForecastError
+from forecast.forecaster import Forecaster
+from forecast.settings import Settings
+from serving import forecasts, health, models, problems
+from serving.desk import Desk
+from serving.examples import examples
+from serving.limits import BodyLimit
+from serving.loader import Champion, Served
+from serving.schema import DESCRIPTION, TAGS, TITLE, DescribedApp
+from serving.trace import Trace
+
+log = logging.getLogger("serving")
+
+
+def create_app(settings: Settings | None = None, forecaster: Forecaster | None = None) -> FastAPI:
+    """The application; its model is loaded when it starts.
+
+    Args:
+        settings: of this process; read from the environment where None.
+        forecaster: answers instead of the registered champion.
+    """
+    settings = settings or Settings.read()
+    app = DescribedApp(
+        title=TITLE, description=DESCRIPTION, version=forecast.__version__, openapi_tags=TAGS, lifespan=_lifespan,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, redoc_url=None,
+    )  # fmt: skip
+    app.state.settings = settings
+    app.state.champion = Champion(Served.given(forecaster) if forecaster is not None else None)
+    app.state.desk = Desk()
+    problems.install(app)
+    for router in (forecasts.router, models.router, health.router):
+        app.include_router(router)
+    app.add_api_route("/", _home, include_in_schema=False)
+    app.add_api_route("/problems/{name}", _kind_of_problem, include_in_schema=False)
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(Trace)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Loads the champion before the first request; without one the service starts all the same and says so."""
+    champion: Champion = app.state.champion
+    if not champion.loaded:
+        await anyio.to_thread.run_sync(champion.load, app.state.settings)
+    if champion.loaded:
+        await anyio.to_thread.run_sync(_warm_up, champion.now(), app.state.settings)
+    yield
+
+
+def _warm_up(served: Served, settings: Settings) -> None:
+    """Answers an example, so that no caller waits for what is loaded on first use."""
+    for name, example in examples(served.forecaster.spec).items():
+        try:
+            forecasts.answer(orjson.dumps(example["value"]), served, settings)
+        except ForecastError as error:
+            log.warning("the example '%s' is not answered: %s", name, error)
+
+
+async def _home() -> Response:
+    return RedirectResponse("/docs")
+
+
+async def _kind_of_problem(name: str) -> Response:
+    """What a problem's `type` means, for those who follow it."""
+    if name not in problems.KINDS:
+        raise HTTPException(404, f"no kind of problem is called '{name}'; there are {', '.join(problems.KINDS)}")
+    kind = problems.KINDS[name]
+    return Response(f"{kind.title} ({kind.status})\n\n{kind.meaning}\n", media_type="text/plain")

@@ -1,0 +1,82 @@
+"""Requests that the model in use answers: for the pages under /docs, for tests, and to warm up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecast import clock
+from forecast.forecaster import ForecasterSpec
+
+VALUES = 24
+WRITTEN_OUT = 4
+
+
+def examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
+    """By name: a summary and a request (`value`); short, so that the answers warn of padded history."""
+    until = pd.Timestamp(spec.trained_until).floor(spec.step)
+    day = (until.tz_convert(clock.zone(spec.zone)) + pd.Timedelta(days=1)).date()
+    levels = spec.recipe.quantiles
+    return {
+        "counted": {
+            "summary": "History counted from its start, the model's own horizon",
+            "value": {"series": [_counted(spec, until)]},
+        },
+        "written_out": {
+            "summary": "Every stamp written out, what is known ahead, three quantiles",
+            "value": {
+                "series": [_written_out(spec, until)], "unit": spec.unit, "cutoff": _z(until + _delay(spec)),
+                "horizon": WRITTEN_OUT, "quantiles": sorted({levels[0], 0.5, levels[-1]}),
+            },
+        },
+        "delivery_day": {
+            "summary": "One delivery day in the series' own zone",
+            "value": {
+                "series": [{**_counted(spec, until), "zone": spec.zone}], "delivery_day": day.isoformat(),
+                "quantiles": [0.5],
+            },
+        },
+    }  # fmt: skip
+
+
+def _counted(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, Any]:
+    history = {
+        "start": _z(until - VALUES * spec.step), "step": spec.step.isoformat(), **_columns(spec, VALUES, ahead=False),
+    }  # fmt: skip
+    return {"unique_id": spec.series[0], "history": history, **_static(spec)}
+
+
+def _written_out(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, Any]:
+    before = pd.date_range(end=until - spec.step, periods=WRITTEN_OUT, freq=spec.step)
+    after = pd.date_range(until, periods=WRITTEN_OUT, freq=spec.step)
+    one: dict[str, Any] = {
+        "unique_id": spec.series[0],
+        "history": {"ds": [_z(ds) for ds in before], **_columns(spec, WRITTEN_OUT, ahead=False)},
+    }
+    if spec.known:
+        one["future"] = {"ds": [_z(ds) for ds in after], **_columns(spec, WRITTEN_OUT, ahead=True)}
+    return one | _static(spec)
+
+
+def _columns(spec: ForecasterSpec, size: int, *, ahead: bool) -> dict[str, list[float]]:
+    """A daily wave of demand, and covariates in the middle of what the model has seen."""
+    turn = 2 * np.pi * np.arange(size) * (spec.step / pd.Timedelta(days=1))
+    columns = {} if ahead else {"y": [round(float(value), 2) for value in 5 - np.cos(turn)]}
+    for name in spec.known if ahead else (*spec.past, *spec.known):
+        knots = spec.features.knots.get(name, (0.0,))
+        columns[name] = [round(knots[len(knots) // 2], 2) if knots else 0.0] * size
+    return columns
+
+
+def _static(spec: ForecasterSpec) -> dict[str, Any]:
+    return {"static": dict.fromkeys(spec.static, 1.0)} if spec.static else {}
+
+
+def _delay(spec: ForecasterSpec) -> pd.Timedelta:
+    return pd.Timedelta(seconds=spec.delay_seconds)
+
+
+def _z(moment: pd.Timestamp) -> str:
+    return f"{moment.tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,119 @@
+"""`GET /v1/models`: what answers now, and what it needs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pandas as pd
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec
+from forecast.registry.reader import ModelVersion, versions
+from serving.answers import JsonAnswer
+from serving.bodies import ModelName
+from serving.dependencies import ChampionNow, DeskNow, SettingsNow
+from serving.loader import Served
+from serving.problems import Problem
+from serving.questions import history_steps
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+SHOWN_SERIES = 50
+
+
+class Needs(BaseModel):
+    """What a request has to hold."""
+
+    step: str = Field(description="Length of a period, ISO 8601.")
+    step_seconds: int
+    history_columns: list[str] = Field(description="Lists that `history` must hold.")
+    history_steps: int = Field(description="Steps before the cutoff that are read; more is ignored, fewer is padded.")
+    context_steps: int = Field(description="Of these, the steps that the network itself sees.")
+    future_columns: list[str] = Field(description="Lists that `future` should hold over the horizon.")
+    static_columns: list[str] = Field(description="Numbers that `static` must hold.")
+    delay_seconds: int = Field(description="A value counts as known this long after its period's end.")
+
+
+class ModelInfo(ModelName):
+    """A model in use."""
+
+    description: str
+    kind: str
+    digest: str = Field(description="SHA-256 of its folder's manifest.")
+    unit: str
+    zone: str = Field(description="Civil zone of a series that names none.")
+    country: str | None = Field(description="Whose public holidays its calendar marks.")
+    horizon: int = Field(description="Steps that it forecasts by itself.")
+    max_horizon: int = Field(description="Steps that may be asked for.")
+    quantiles: list[float]
+    series: list[str] = Field(description=f"That it was trained on, {SHOWN_SERIES} at the most.")
+    series_count: int
+    trained_from: str
+    trained_until: str
+    weather: str = Field(description="How covariates known ahead came in training.")
+    needs: Needs
+
+
+class RegisteredVersion(BaseModel):
+    """A version in the registry."""
+
+    name: str
+    version: str
+    run_id: str | None
+    created: str
+    aliases: list[str]
+    description: str
+
+
+class ModelsAnswer(BaseModel):
+    """Models in use, and on request all that are registered."""
+
+    models: list[ModelInfo] = Field(description="Empty as long as none is loaded.")
+    registered: list[RegisteredVersion] | None = Field(None, description="Newest first; only with `registered=true`.")
+
+
+@router.get(
+    "/models", summary="What answers now, and what it needs", response_class=JsonAnswer,
+    responses={200: {"model": ModelsAnswer}, 503: {"model": Problem, "description": "The registry does not answer"}},
+)  # fmt: skip
+async def get_models(
+    champion: ChampionNow, settings: SettingsNow, desk: DeskNow,
+    registered: Annotated[bool, Query(description="Also list the registry's versions and aliases (slow).")] = False,
+) -> Response:  # fmt: skip
+    """The model in use: name, version, what it was trained on, and which history and columns a request has to hold."""
+    content: dict[str, Any] = {"models": [describe(champion.now())] if champion.loaded else []}
+    if registered:
+        content["registered"] = [_registered(one) for one in await desk.do(versions, settings)]
+    return JsonAnswer(content)
+
+
+def describe(served: Served) -> dict[str, Any]:
+    """A model in use, as `ModelInfo`."""
+    spec, ref = served.forecaster.spec, served.ref
+    info = ModelInfo(
+        name=ref.name, version=ref.version, run_id=ref.run_id, alias=ref.alias, recipe=spec.name,
+        description=spec.recipe.description, kind=spec.recipe.model.kind, digest=ref.digest, unit=spec.unit,
+        zone=spec.zone, country=spec.country, horizon=spec.task.horizon,
+        max_horizon=MAX_HORIZON_DAYS * max(1, int(pd.Timedelta(days=1) / spec.step)),
+        quantiles=list(spec.recipe.quantiles), series=list(spec.series[:SHOWN_SERIES]), series_count=len(spec.series),
+        trained_from=spec.trained_from,
+        trained_until=spec.trained_until, weather=spec.weather, needs=_needs(spec),
+    )  # fmt: skip
+    return info.model_dump()
+
+
+def _needs(spec: ForecasterSpec) -> Needs:
+    return Needs(
+        step=spec.step.isoformat(), step_seconds=spec.step_seconds, history_columns=["y", *spec.past, *spec.known],
+        history_steps=history_steps(spec, spec.task.horizon), context_steps=spec.context,
+        future_columns=list(spec.known), static_columns=list(spec.static), delay_seconds=spec.delay_seconds,
+    )  # fmt: skip
+
+
+def _registered(one: ModelVersion) -> dict[str, Any]:
+    return RegisteredVersion(
+        name=one.name, version=one.version, run_id=one.run_id, created=one.created, aliases=list(one.aliases),
+        description=one.description,
+    ).model_dump()  # fmt: skip

@@ -1,0 +1,206 @@
+"""`Question`: a checked request, as `Forecaster.predict` takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from forecast.calendars import delivery_day
+from forecast.errors import DataError, NotEnoughHistory, RequestError
+from forecast.forecaster import MAX_HORIZON_DAYS, Forecaster, ForecasterSpec
+from forecast.tables import Demand, Forecast, power_unit
+from serving.bodies import ForecastRequest
+from serving.rows import NOT_A_TIME, Rows
+from serving.stamps import read_stamp, shown
+
+
+def history_steps(spec: ForecasterSpec, horizon: int) -> int:
+    """Steps before the cutoff that can touch a forecast of `horizon` steps."""
+    day = max(1, int(pd.Timedelta(days=1) / spec.step))
+    return max(spec.context, spec.recipe.features.reach_days * day + horizon)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is asked.
+
+    Attributes:
+        demand: the history, and future rows with what is known ahead.
+        cutoff: the moment the forecasts are made for (UTC).
+        horizon: steps; None for the model's, or with a day.
+        day: the delivery day, in each series' zone.
+        quantiles: levels; None for all.
+        order: the series as the caller listed them.
+        warnings: what to know before any forecast is made.
+    """
+
+    demand: Demand
+    cutoff: pd.Timestamp
+    horizon: int | None
+    day: str | None
+    quantiles: tuple[float, ...] | None
+    order: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, request: ForecastRequest, spec: ForecasterSpec, *, most_rows: int) -> Question:
+        """Checks a request against what a model reads.
+
+        Raises:
+            DataError, DeclarationError, RequestError: what it holds cannot be used; the place is named.
+        """
+        unit = _unit(request, spec)
+        _check_names(request)
+        _check_rows(sum(len(one.history.y) for one in request.series), most_rows)
+        rows = [Rows.of(one, spec) for one in request.series]
+        _check_rows(sum(int((one.ds[-1] - one.ds[0]) // spec.step.value) + 1 for one in rows), most_rows)
+        delay = pd.Timedelta(seconds=spec.delay_seconds)
+        cutoff = read_stamp(request.cutoff, column="cutoff") if request.cutoff else _last_known(rows, spec.step, delay)
+        told = [*_unread(rows, spec), *_past_end(rows, cutoff, spec.step, delay), *_constant(rows, cutoff, spec)]
+        told += _seen_already(cutoff, spec)
+        day_steps = max(1, int(pd.Timedelta(days=1) / spec.step))
+        # A day more, for civil days of 25 hours; what lies before cannot touch the forecast and would cost time.
+        reach = (history_steps(spec, MAX_HORIZON_DAYS * day_steps) + day_steps) * spec.step
+        near = [_near(one, cutoff, reach, spec.step, delay) for one in rows]
+        demand = Demand.from_frame(
+            _frame(near), columns=spec.columns, zone={one.unique_id: one.zone for one in near}, unit=unit,
+            freq=spec.step, delay=delay, source="request", country=spec.country,
+        )  # fmt: skip
+        return cls(
+            demand, cutoff, request.horizon, request.delivery_day,
+            tuple(request.quantiles) if request.quantiles is not None else None,
+            tuple(one.unique_id for one in rows), tuple(told),
+        )  # fmt: skip
+
+    def put(self, forecaster: Forecaster) -> list[Forecast]:
+        """The forecaster's answers: one, or one for each zone where the day differs between them."""
+        if self.day is None:
+            return [forecaster.predict(self.demand, [self.cutoff], horizon=self.horizon, quantiles=self.quantiles)]
+        by_zone = sorted(self.demand.series, key=lambda one: one.zone)
+        answers = []
+        for zone, members in groupby(by_zone, key=lambda one: one.zone):
+            demand = self.demand.select([one.unique_id for one in members])
+            span = self.span(zone)
+            answers.append(forecaster.predict(demand, [self.cutoff], spans=[span], quantiles=self.quantiles))
+        return answers
+
+    def span(self, zone: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+        assert self.day is not None
+        try:
+            start, end = delivery_day(self.day, zone)
+        except DataError as error:
+            raise RequestError(error.found, error.expected, error.do, column="delivery_day") from None
+        if end <= self.cutoff:
+            raise RequestError(
+                f"delivery day {self.day} in {zone} ended at {end:%Y-%m-%dT%H:%MZ}, before the cutoff",
+                f"a day that ends after {self.cutoff:%Y-%m-%dT%H:%MZ}", "ask for a later day, or an earlier cutoff",
+                column="delivery_day",
+            )  # fmt: skip
+        return start, end
+
+
+def _unit(request: ForecastRequest, spec: ForecasterSpec) -> str:
+    unit = request.unit or spec.unit
+    if power_unit(unit) != power_unit(spec.unit):
+        power = power_unit(spec.unit)
+        offered = power if power == "GW" else f"{power} or {power}h"
+        raise RequestError(
+            f"unit {unit}", f"{offered}: the model was trained on {spec.unit}", "convert y", column="unit"
+        )
+    return unit
+
+
+def _check_names(request: ForecastRequest) -> None:
+    names = [one.unique_id for one in request.series]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestError(
+            "the series comes twice", "each unique_id once", "merge the two", series=twice, column="unique_id"
+        )
+
+
+def _check_rows(rows: int, most: int) -> None:
+    if rows > most:
+        raise RequestError(
+            f"the series span {rows:,} periods", f"at most {most:,} in one request",
+            "send less history (GET /v1/models says how much is read) or fewer series",
+        )  # fmt: skip
+
+
+def _last_known(rows: Sequence[Rows], step: pd.Timedelta, delay: pd.Timedelta) -> pd.Timestamp:
+    """When the newest value became known by the delay rule, as `Demand.last_known_end` says."""
+    return pd.Timestamp(max(int(one.ds[one.known][-1]) for one in rows) + step.value + delay.value, tz="UTC")
+
+
+def _near(one: Rows, cutoff: pd.Timestamp, reach: pd.Timedelta, step: pd.Timedelta, delay: pd.Timedelta) -> Rows:
+    """The rows that can touch the forecast."""
+    near = one.since(cutoff - reach)
+    if not (near.known & (near.known_at(step, delay) <= cutoff.value)).any():
+        stamps = one.ds[one.known]
+        raise NotEnoughHistory(
+            f"no value of y is known at the cutoff {cutoff:%Y-%m-%dT%H:%MZ}; the series has values from "
+            f"{shown(stamps)[0]} to {shown(stamps[-1:])[0]}",
+            f"at least one whose period (and delay of {delay}) is over by the cutoff, and not more than "
+            f"{reach.days} days before it",
+            "move the cutoff or send the history before it", series=one.unique_id, column="y",
+        )  # fmt: skip
+    return near
+
+
+def _frame(rows: Sequence[Rows]) -> pd.DataFrame:
+    """The long frame that `Demand.from_frame` reads."""
+    sizes = [len(one.ds) for one in rows]
+    names = np.array([one.unique_id for one in rows], dtype=object)
+    data: dict[str, object] = {
+        "unique_id": np.repeat(names, sizes),
+        "ds": pd.to_datetime(np.concatenate([one.ds for one in rows]), utc=True),
+    }
+    data |= {name: np.concatenate([one.columns[name] for one in rows]) for name in rows[0].columns}
+    data |= {name: np.repeat([one.static[name] for one in rows], sizes) for name in rows[0].static}
+    if any(one.available_at is not None for one in rows):
+        blank = [np.full(size, NOT_A_TIME, dtype=np.int64) for size in sizes]
+        stated = [b if one.available_at is None else one.available_at for one, b in zip(rows, blank, strict=True)]
+        data["available_at"] = pd.to_datetime(np.concatenate(stated).view("datetime64[ns]"), utc=True)
+    return pd.DataFrame(data)
+
+
+def _unread(rows: Sequence[Rows], spec: ForecasterSpec) -> list[str]:
+    names = sorted({name for one in rows for name in one.unread})
+    return [f"columns {', '.join(names)} are not read by model '{spec.name}' and were ignored"] if names else []
+
+
+def _past_end(rows: Sequence[Rows], cutoff: pd.Timestamp, step: pd.Timedelta, delay: pd.Timedelta) -> list[str]:
+    told = []
+    for one in rows:
+        late = one.ds[one.known & (one.known_at(step, delay) > cutoff.value)]
+        if len(late):
+            told.append(
+                f"series '{one.unique_id}': {len(late)} values of y became known after the cutoff "
+                f"({shown(late)[0]} to {shown(late[-1:])[0]}) and were not used"
+            )
+    return told
+
+
+def _constant(rows: Sequence[Rows], cutoff: pd.Timestamp, spec: ForecasterSpec) -> list[str]:
+    told = []
+    for one in rows:
+        y = one.columns["y"][one.known & (one.ds < cutoff.value)][-spec.context :]
+        if len(y) > 1 and (y == y[0]).all():
+            told.append(
+                f"series '{one.unique_id}': the last {len(y)} known values are all {y[0]:g}, "
+                "as those of a stuck meter would be"
+            )
+    return told
+
+
+def _seen_already(cutoff: pd.Timestamp, spec: ForecasterSpec) -> list[str]:
+    if cutoff >= pd.Timestamp(spec.trained_until):
+        return []
+    return [
+        f"model '{spec.name}' was trained on values up to {spec.trained_until}, after this cutoff: its error "
+        "here is no test of it"
+    ]

@@ -1,0 +1,114 @@
+"""Serving on a port: until it is stopped, or while a block lasts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from forecast.errors import RequestError
+from forecast.forecaster import Forecaster
+from forecast.settings import Settings
+from serving.app import create_app
+
+STARTS_WITHIN_SECONDS = 120.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+log = logging.getLogger("serving")
+
+
+def run(settings: Settings | None = None, forecaster: Forecaster | None = None) -> None:
+    """Serves until interrupted, with one process.
+
+    Args:
+        settings: where to listen and what to serve; read from the environment where None.
+        forecaster: answers instead of the registered champion.
+
+    Raises:
+        RequestError: the address cannot be listened on.
+    """
+    settings = settings or Settings.read()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if settings.host not in LOOPBACK:
+        log.warning("listening on %s: whoever reaches this address may ask for forecasts", settings.host)
+    with _listening(settings) as listener:
+        try:
+            _server(settings, forecaster).run(sockets=[listener])
+        except KeyboardInterrupt:
+            log.info("stopped")
+
+
+@contextmanager
+def running(settings: Settings | None = None, forecaster: Forecaster | None = None) -> Iterator[str]:
+    """Serves in a thread of its own while the block lasts; port 0 takes a free one.
+
+    Yields:
+        the address, as "http://127.0.0.1:8000".
+
+    Raises:
+        RequestError: the address cannot be listened on.
+        RuntimeError: the service did not start.
+    """
+    settings = settings or Settings.read()
+    with _listening(settings) as listener:
+        server = _server(settings, forecaster)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="service", daemon=True)
+        thread.start()
+        try:
+            _wait_for(server, thread)
+            yield address(settings.host, listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)
+
+
+def address(host: str, port: int) -> str:
+    """The URL of a place that is listened on.
+
+    >>> address("0.0.0.0", 8000)
+    'http://127.0.0.1:8000'
+    """
+    reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{reached}:{port}"
+
+
+def _server(settings: Settings, forecaster: Forecaster | None) -> uvicorn.Server:
+    # Read by torch when it is first imported, which happens while the model is loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    config = uvicorn.Config(
+        create_app(settings, forecaster), access_log=False, log_config=None, server_header=False,
+        timeout_keep_alive=15, timeout_graceful_shutdown=10,
+    )  # fmt: skip
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise RequestError(
+                f"{settings.host} port {settings.port} cannot be listened on ({error.strerror})", "a free port",
+                "stop what listens there, or set FORECAST_PORT (0 takes any free one)",
+            ) from None  # fmt: skip
+        yield listener
+    finally:
+        listener.close()
+
+
+def _wait_for(server: uvicorn.Server, thread: threading.Thread) -> None:
+    patience = time.monotonic() + STARTS_WITHIN_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > patience:
+            raise RuntimeError("the service did not start; its log says why")
+        time.sleep(0.02)

@@ -1,0 +1,124 @@
+"""A small trained network, the table it learned from, and the service around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+from forecast.forecaster import Forecaster
+from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConfig
+from forecast.recipe import FeatureConfig, NetworkModel, Recipe, SeasonalNaiveModel, Task, TrainingConfig
+from forecast.settings import Settings
+from forecast.tables import Columns, Demand
+from forecast.training import fit
+from serving import create_app
+
+DAYS = 60
+START = pd.Timestamp("2014-03-01T00:00Z")
+TRAINED_UNTIL = START + pd.Timedelta(days=40)
+COLUMNS = Columns(past=("humidity",), known=("temperature",), static=("size",))
+
+
+def wavy(names: dict[str, float], days: int = DAYS) -> pd.DataFrame:
+    """Hourly demand with a day, a week and noise; size scales it."""
+    hours = np.arange(days * 24)
+    draw = np.random.default_rng(7)
+    parts = []
+    for name, size in names.items():
+        temperature = 15 + 8 * np.sin(2 * np.pi * hours / 24) + draw.normal(0, 2, len(hours))
+        weekly = np.where((hours // 24) % 7 >= 5, -0.5, 0.5)
+        y = size * (10 + 3 * np.sin(2 * np.pi * (hours - 6) / 24) + weekly + 0.05 * temperature)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "unique_id": name, "ds": START + pd.to_timedelta(hours, "h"), "y": y + draw.normal(0, 0.2 * size, len(hours)),
+                    "humidity": draw.uniform(30, 90, len(hours)), "temperature": temperature, "size": size,
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def frame() -> pd.DataFrame:
+    """Three series of sixty days."""
+    return wavy({"east": 1.0, "north": 2.5, "west": 0.4})
+
+
+@pytest.fixture(scope="session")
+def demand(frame: pd.DataFrame) -> Demand:
+    """The same, checked; the middle series lives in another zone."""
+    zones = {"east": "Australia/Melbourne", "north": "Europe/Lisbon", "west": "Australia/Melbourne"}
+    return Demand.from_frame(frame, columns=COLUMNS, zone=zones)
+
+
+@pytest.fixture(scope="session")
+def forecaster(demand: Demand) -> Forecaster:
+    """A small LSTM that has seen forty days."""
+    training = TrainingConfig(epochs=1, windows_per_epoch=256, batch=32, final="keep")
+    network = NetworkConfig(encoder=RecurrentConfig(width=8, layers=1), decoder=DirectConfig(width=8))
+    recipe = Recipe(
+        name="small", model=NetworkModel(network=network, training=training), context="2d",
+        features=FeatureConfig(reach_days=9),
+    )  # fmt: skip
+    return fit(demand.as_of(TRAINED_UNTIL), recipe, Task(horizon=24)).forecaster
+
+
+@pytest.fixture(scope="session")
+def plain() -> Forecaster:
+    """Last week again, without covariates, on half-hours in GW."""
+    hourly = wavy({"town": 1.0})[["unique_id", "ds", "y"]].set_index("ds")
+    half = hourly.resample("30min").ffill().reset_index()
+    demand = Demand.from_frame(half, zone="Australia/Melbourne", unit="GW")
+    recipe = Recipe(name="last-week", model=SeasonalNaiveModel())
+    return fit(demand.as_of(TRAINED_UNTIL), recipe, Task(horizon=48)).forecaster
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A service of one's own, without a registry."""
+    return Settings.read(home=tmp_path_factory.mktemp("home"), port=0, max_body_bytes=2_000_000, max_series=20)
+
+
+@pytest.fixture(scope="session")
+def client(settings: Settings, forecaster: Forecaster) -> Iterator[TestClient]:
+    """The service with the small network."""
+    with TestClient(create_app(settings, forecaster)) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def plain_client(settings: Settings, plain: Forecaster) -> Iterator[TestClient]:
+    """The service with last week again."""
+    with TestClient(create_app(settings, plain)) as one:
+        yield one
+
+
+def z(moments: pd.Series | pd.DatetimeIndex) -> list[str]:
+    """Stamps as text."""
+    return [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in moments]
+
+
+def body(
+    frame: pd.DataFrame, cutoff: pd.Timestamp, *, days: int = 40, horizon: int = 24, zones: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """A request about the rows before a cutoff, with the temperature of the horizon."""
+    listed = []
+    for name, rows in frame.groupby("unique_id", sort=False):
+        past = rows[(rows["ds"] < cutoff) & (rows["ds"] >= cutoff - pd.Timedelta(days=days))]
+        ahead = rows[(rows["ds"] >= cutoff) & (rows["ds"] < cutoff + pd.Timedelta(hours=horizon + 3))]
+        listed.append(
+            {
+                "unique_id": str(name),
+                "zone": (zones or {}).get(str(name), "Australia/Melbourne"),
+                "history": {"ds": z(past["ds"]), **{c: past[c].tolist() for c in ("y", "humidity", "temperature")}},
+                "future": {"ds": z(ahead["ds"]), "temperature": ahead["temperature"].tolist()},
+                "static": {"size": float(rows["size"].iloc[0])},
+            }
+        )
+    return {"series": listed, "cutoff": z(pd.DatetimeIndex([cutoff]))[0], "horizon": horizon}
