@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 import forecast
-from forecast.errors import ForecastError
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
 from serving import forecasts, health, models, problems
@@ -68,8 +67,9 @@ def _warm_up(served: Served, settings: Settings) -> None:
     for name, example in examples(served.forecaster.spec).items():
         try:
             forecasts.answer(orjson.dumps(example["value"]), served, settings)
-        except ForecastError as error:
-            log.warning("the example '%s' is not answered: %s", name, error)
+        except Exception:
+            # Callers may fare better than an example; why it failed stands in the log.
+            log.exception("the example '%s' is not answered", name)
 
 
 async def _home() -> Response:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecast import clock
 from forecast.forecaster import ForecasterSpec
+from serving.stamps import write_step
 
 VALUES = 24
 WRITTEN_OUT = 4
@@ -43,7 +44,7 @@ def examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
 
 def _counted(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, Any]:
     history = {
-        "start": _z(until - VALUES * spec.step), "step": spec.step.isoformat(), **_columns(spec, VALUES, ahead=False),
+        "start": _z(until - VALUES * spec.step), "step": write_step(spec.step), **_columns(spec, VALUES, ahead=False),
     }  # fmt: skip
     return {"unique_id": spec.series[0], "history": history, **_static(spec)}
 

@@ -17,6 +17,7 @@ from serving.dependencies import ChampionNow, DeskNow, SettingsNow
 from serving.loader import Served
 from serving.problems import Problem
 from serving.questions import history_steps
+from serving.stamps import write_step
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -106,7 +107,7 @@ def describe(served: Served) -> dict[str, Any]:
 
 def _needs(spec: ForecasterSpec) -> Needs:
     return Needs(
-        step=spec.step.isoformat(), step_seconds=spec.step_seconds, history_columns=["y", *spec.past, *spec.known],
+        step=write_step(spec.step), step_seconds=spec.step_seconds, history_columns=["y", *spec.past, *spec.known],
         history_steps=history_steps(spec, spec.task.horizon), context_steps=spec.context,
         future_columns=list(spec.known), static_columns=list(spec.static), delay_seconds=spec.delay_seconds,
     )  # fmt: skip

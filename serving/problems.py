@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -143,7 +144,15 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     return of_http(request.scope, error)
 
 
+async def _answer_parameter(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"][1:]))
+    return of_error(request.scope, RequestError(f"{name}: {first['msg'].lower()}", "see /docs", column=name))
+
+
 def install(app: FastAPI) -> None:
     """Makes an application answer its errors as problems."""
     app.add_exception_handler(ForecastError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_parameter)
     app.add_exception_handler(HTTPException, _answer_http)

@@ -13,9 +13,9 @@ from forecast import clock
 from forecast.errors import DataError, DeclarationError
 from forecast.forecaster import ForecasterSpec
 from serving.bodies import Future, History, SeriesBody
-from serving.stamps import Nanoseconds, read_stamp, read_stamps, read_step, shown
+from serving.periods import Values, check_future, check_history, check_step
+from serving.stamps import Nanoseconds, read_stamp, read_stamps, read_step
 
-Values = npt.NDArray[np.float64]
 NOT_A_TIME = np.iinfo(np.int64).min
 
 
@@ -56,8 +56,8 @@ class Rows:
         ds_ahead = _stamps(one, ahead, _length(ahead), spec) if ahead else ds_past[:0]
         _check_lengths(one.unique_id, read, len(ds_past))
         _check_lengths(one.unique_id, coming, len(ds_ahead))
-        _check_history(one.unique_id, ds_past, read["y"], spec.step)
-        _check_future(one.unique_id, ds_past, ds_ahead, spec.step)
+        check_history(one.unique_id, ds_past, read["y"], spec.step)
+        check_future(one.unique_id, ds_past, ds_ahead, spec.step)
         blank = np.full(len(ds_ahead), np.nan)
         columns = {name: np.concatenate([values, coming.get(name, blank)]) for name, values in read.items()}
         given = {*past.columns, *(ahead.columns if ahead else ()), *one.static}
@@ -112,7 +112,7 @@ def _stamps(one: SeriesBody, part: History | Future, size: int, spec: Forecaster
     assert part.start is not None
     assert part.step is not None
     start = read_stamp(part.start, series=one.unique_id, column="start")
-    _check_step(one.unique_id, read_step(part.step, series=one.unique_id), spec.step)
+    check_step(one.unique_id, read_step(part.step, series=one.unique_id), spec.step)
     return np.asarray(start.value + spec.step.value * np.arange(size, dtype=np.int64))
 
 
@@ -123,80 +123,6 @@ def _check_lengths(name: str, columns: Mapping[str, Values], rows: int) -> None:
                 f"{len(values)} values beside {rows} stamps", "one value per stamp",
                 "send null where a value is missing", series=name, column=column,
             )  # fmt: skip
-
-
-def _check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta) -> None:
-    if not len(ds):
-        raise DataError("the history is empty", "at least one value of y", series=name, column="y")
-    _check_order(name, ds)
-    if len(ds) > 1:
-        gaps, counts = np.unique(np.diff(ds), return_counts=True)
-        _check_step(name, pd.Timedelta(int(gaps[counts.argmax()])), step)
-    _check_clock(name, ds, int(ds[0]), step)
-    if not np.isfinite(y).any():
-        raise DataError("every value of y is missing", "at least one number", series=name, column="y")
-    late = np.isfinite(y) & (ds > clock.now().value)
-    if late.any():
-        raise DataError(
-            f"{int(late.sum())} values of y are stamped in the future", f"stamps before {clock.now():%Y-%m-%dT%H:%MZ}",
-            "check the offset of the stamps; covariates known ahead belong into `future`",
-            series=name, column="y", stamps=shown(ds[late]),
-        )  # fmt: skip
-
-
-def _check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: pd.Timedelta) -> None:
-    _check_order(name, ds_ahead)
-    overlap = ds_ahead <= ds_past[-1]
-    if overlap.any():
-        raise DataError(
-            f"{int(overlap.sum())} stamps of `future` lie within the history", "stamps after the last of the history",
-            "send each period once; y may be null in the history", series=name, column="ds",
-            stamps=shown(ds_ahead[overlap]),
-        )  # fmt: skip
-    _check_clock(name, ds_ahead, int(ds_past[0]), step)
-
-
-def _check_order(name: str, ds: Nanoseconds) -> None:
-    doubled = _doubled(ds)
-    if len(doubled):
-        raise DataError(
-            f"{len(doubled)} stamps occur twice", "one row per stamp",
-            "remove the second rows; give the offset or UTC where the clock went back an hour",
-            series=name, column="ds", stamps=shown(doubled),
-        )  # fmt: skip
-    backwards = ds[1:][np.diff(ds) < 0]
-    if len(backwards):
-        raise DataError(
-            "the rows are not in time order", "stamps that only go forward", "sort the rows by ds",
-            series=name, column="ds", stamps=shown(backwards),
-        )  # fmt: skip
-
-
-def _doubled(ds: Nanoseconds) -> Nanoseconds:
-    ordered = np.sort(ds)
-    return np.unique(ordered[1:][np.diff(ordered) == 0])
-
-
-def _check_step(name: str, found: pd.Timedelta, step: pd.Timedelta) -> None:
-    if found != step:
-        raise DataError(
-            f"a step of {_length_text(found)}", f"the {_length_text(step)} that the model was trained on",
-            "resample the history to that step", series=name, column="ds",
-        )  # fmt: skip
-
-
-def _check_clock(name: str, ds: Nanoseconds, start: int, step: pd.Timedelta) -> None:
-    off = ds[(ds - start) % step.value != 0]
-    if len(off):
-        raise DataError(
-            f"{len(off)} stamps are not on the clock of every {_length_text(step)}",
-            f"stamps every {_length_text(step)} from {shown(np.array([start]))[0]}",
-            "the data has mixed frequencies: resample it to one step", series=name, column="ds", stamps=shown(off),
-        )  # fmt: skip
-
-
-def _length_text(length: pd.Timedelta) -> str:
-    return str(length).removeprefix("0 days ")
 
 
 def _available(one: SeriesBody, rows: int, ahead: int) -> Nanoseconds | None:

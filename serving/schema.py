@@ -48,7 +48,11 @@ class DescribedApp(FastAPI):
             description=self.description, routes=self.routes, tags=self.openapi_tags, license_info=self.license_info,
         )  # fmt: skip
         _, extra = models_json_schema([(ForecastRequest, "validation"), (Problem, "validation")], ref_template=_REF)
-        document.setdefault("components", {}).setdefault("schemas", {}).update(extra["$defs"])
+        schemas = document["components"]["schemas"]
+        schemas.update(extra["$defs"])
+        # FastAPI's own shape of refusals, which are problems here.
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
         body = {"schema": {"$ref": _REF.format(model="ForecastRequest")}, **({"examples": shown} if shown else {})}
         document["paths"]["/v1/forecasts"]["post"]["requestBody"] = {
             "required": True, "content": {"application/json": body},

@@ -64,8 +64,20 @@ def read_step(text: str, *, series: str) -> pd.Timedelta:
     except ValueError:
         step = pd.NaT
     if pd.isna(step) or step <= pd.Timedelta(0):
-        raise DataError(f"step '{text[:40]}' is no length", "such as PT30M or 30min", series=series, column="step")
+        raise DataError(
+            f"step '{text[:40]}' is no length", "PT30M or 30min, say", "correct it", series=series, column="step"
+        )
     return step
+
+
+def write_step(step: pd.Timedelta) -> str:
+    """A length as ISO 8601 has it.
+
+    >>> write_step(pd.Timedelta("30min"))
+    'PT30M'
+    """
+    seconds = int(step.total_seconds())
+    return f"PT{seconds // 60}M" if seconds % 60 == 0 else f"PT{seconds}S"
 
 
 def shown(nanoseconds: Nanoseconds) -> list[str]:

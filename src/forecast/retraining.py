@@ -13,12 +13,12 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from forecast import clock, metrics
+from forecast import calendars, clock, metrics
 from forecast.backtest import Plan, WalkProgress, walk
 from forecast.comparison import Verdict, compare, rank
-from forecast.errors import ForecastError, RegistryError
+from forecast.errors import ForecastError, NotEnoughHistory, RecipeError
 from forecast.forecaster import Forecaster
-from forecast.recipe import Task
+from forecast.recipe import Recipe, Task
 from forecast.recipes import named
 from forecast.registry import reader
 from forecast.registry.report import RetrainingLog, log_retraining
@@ -26,6 +26,7 @@ from forecast.settings import Settings
 from forecast.sources import Declaration, read
 from forecast.tables import Demand, load_demand, save_demand
 from forecast.training import Fitted, Progress, TrainingReport, fit
+from forecast.windows import origins_every, training_origins_at
 
 REFERENCE = "seasonal_naive_week"
 CHAMPION = "champion"
@@ -55,9 +56,17 @@ class RetrainingPlan(BaseModel):
     train_every: str | None = None
 
     @property
-    def candidates(self) -> tuple[str, ...]:
-        """The recipes and the reference."""
-        return tuple(dict.fromkeys([*self.recipes, REFERENCE]))
+    def candidates(self) -> dict[str, Recipe]:
+        """The recipes and the reference, by name.
+
+        Raises:
+            RecipeError: one cannot be built, or two share a name.
+        """
+        every = {text: named(text) for text in (*self.recipes, REFERENCE)}
+        by_name = {recipe.name: recipe for recipe in every.values()}
+        if len(by_name) < len(every):
+            raise RecipeError(f"{', '.join(every)} share a name", "a name of its own for each", "rename one in its file")
+        return by_name
 
     def known(self, demand: Demand) -> Demand:
         """The table as the retraining may see it."""
@@ -72,7 +81,10 @@ class RetrainingPlan(BaseModel):
         plan = Plan.of(
             str(first.date()), str(last.date()), self.every, one.zone, demand.step, horizon=self.horizon, gate=self.gate
         )  # fmt: skip
-        return plan.measured_until(end, demand.step)
+        measured = plan.measured_until(end, demand.step)
+        if measured.cutoffs.empty:
+            raise NotEnoughHistory(f"no forecast issued since {first.date()} is measured to its end", "one at least")
+        return measured
 
     def task(self, demand: Demand) -> Task:
         """What the forecasters are trained for."""
@@ -120,6 +132,24 @@ def take_table(data: str, declaration: Declaration, work: Path, query: str | Non
     if not path.exists():
         save_demand(demand, path)
     return path, demand.digest
+
+
+def count_windows(table: Path, plan: RetrainingPlan) -> dict[str, int]:
+    """Windows that each recipe learns from before the walk begins; they are views of the one table.
+
+    Raises:
+        NotEnoughHistory: a recipe finds none.
+    """
+    demand = plan.known(load_demand(table))
+    task, known = plan.task(demand), demand.as_of(plan.walk_plan(demand).cutoffs[0])
+    days = [str(stamp.date()) for stamp in (min(one.start for one in known.series), known.last_known_end())]
+    moments = None if task.every == "any" else calendars.cutoffs(*days, task.every, known.series[0].zone, task.gate)
+    counts = {}
+    for name, recipe in plan.candidates.items():
+        spans = {"context": recipe.context_steps(known.step), "horizon": task.horizon}
+        found = origins_every(known, **spans) if moments is None else training_origins_at(known, moments, **spans)
+        counts[name] = len(found)
+    return counts
 
 
 def walk_recipe(
@@ -187,8 +217,8 @@ def train_winner(
         its model folder.
     """
     demand = plan.known(load_demand(table))
-    winner = read_judgement(judgement).winner
-    fitted = fit(demand, named(winner), plan.task(demand), checkpoint=work / "checkpoints", progress=progress)
+    winner = plan.candidates[read_judgement(judgement).winner]
+    fitted = fit(demand, winner, plan.task(demand), checkpoint=work / "checkpoints", progress=progress)
     folder = work / "winner"
     save_fitted(fitted, folder)
     return folder
@@ -239,12 +269,10 @@ def _trained_until(folder: Path) -> pd.Timestamp:
 
 def _champion(settings: Settings) -> tuple[str, Forecaster] | None:
     """The reigning champion and its version; None where nothing reigns."""
-    try:
-        if CHAMPION not in reader.aliases(settings):
-            return None
-        found = reader.resolve(f"models:/{settings.model_name}@{CHAMPION}", settings)
-    except RegistryError:
+    # A registry that does not answer is an error, never "nothing reigns": a winner would be promoted unjudged.
+    if CHAMPION not in reader.aliases(settings):
         return None
+    found = reader.resolve(f"models:/{settings.model_name}@{CHAMPION}", settings)
     return str(found.version), Forecaster.load(found.folder)
 
 

@@ -171,8 +171,9 @@ class WindowSet:
         last_B = lengths_S[series_B] - 1
         inside_BW = (row_BW >= 0) & (row_BW <= last_B[:, None])
         place_BW = first_S[series_B][:, None] + np.minimum(np.maximum(row_BW, 0), last_B[:, None])
-        values_BWC = demand.arena_RC[place_BW]
-        finite_BWC = np.isfinite(values_BWC) & inside_BW[:, :, None]
+        values_BWC = np.take(demand.arena_RC, place_BW, axis=0)
+        finite_BWC = np.isfinite(values_BWC)
+        finite_BWC &= inside_BW[:, :, None]
         seen_BW = self._known(series_B, row_BW, cutoff_B)
         shown_BW = seen_BW if demand.known_until is None else self._known(
             series_B, row_BW, np.full_like(cutoff_B, demand.known_until.value)
@@ -182,7 +183,7 @@ class WindowSet:
         target_BH = np.where(target_mask_BH, values_BWC[:, ahead, 0], np.float32(0))
         mask_BWC = finite_BWC
         mask_BWC[:, :, : len(demand.columns.observed)] &= (seen_BW & shown_BW)[:, :, None]
-        values_BWC[~mask_BWC] = 0
+        np.copyto(values_BWC, 0, where=~mask_BWC)
         return RawBatch(values_BWC, mask_BWC, target_BH, target_mask_BH, series_B, row_B, cutoff_B)
 
     def _known(self, series_B: Ints, row_BW: Ints, moment_B: Ints) -> Bools:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
+from starlette.testclient import TestClient
 
 from forecast.forecaster import Forecaster
 from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConfig
@@ -36,7 +37,8 @@ def wavy(names: dict[str, float], days: int = DAYS) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
-                    "unique_id": name, "ds": START + pd.to_timedelta(hours, "h"), "y": y + draw.normal(0, 0.2 * size, len(hours)),
+                    "unique_id": name, "ds": START + pd.to_timedelta(hours, "h"),
+                    "y": y + draw.normal(0, 0.2 * size, len(hours)),
                     "humidity": draw.uniform(30, 90, len(hours)), "temperature": temperature, "size": size,
                 }
             )
@@ -99,26 +101,61 @@ def plain_client(settings: Settings, plain: Forecaster) -> Iterator[TestClient]:
         yield one
 
 
-def z(moments: pd.Series | pd.DatetimeIndex) -> list[str]:
-    """Stamps as text."""
-    return [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in moments]
+class Ask:
+    """How a test asks."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    def z(self, moments: pd.Series | pd.DatetimeIndex) -> list[str]:
+        """Stamps as text."""
+        return [f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in moments]
+
+    def body(
+        self, cutoff: pd.Timestamp, *, only: str | None = None, days: int = 40, horizon: int = 24,
+        zones: dict[str, str] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """A request about the rows before a cutoff, with the temperature of the horizon."""
+        listed = []
+        for name, rows in self.frame.groupby("unique_id", sort=False):
+            past = rows[(rows["ds"] < cutoff) & (rows["ds"] >= cutoff - pd.Timedelta(days=days))]
+            ahead = rows[(rows["ds"] >= cutoff) & (rows["ds"] < cutoff + pd.Timedelta(hours=horizon + 3))]
+            listed.append(
+                {
+                    "unique_id": str(name),
+                    "zone": (zones or {}).get(str(name), "Australia/Melbourne"),
+                    "history": {"ds": self.z(past["ds"])}
+                    | {column: past[column].tolist() for column in ("y", "humidity", "temperature")},
+                    "future": {"ds": self.z(ahead["ds"]), "temperature": ahead["temperature"].tolist()},
+                    "static": {"size": float(rows["size"].iloc[0])},
+                }
+            )
+        series = [one for one in listed if only in (None, one["unique_id"])]
+        return {"series": series, "cutoff": self.z([cutoff])[0], "horizon": horizon}
+
+    def post(self, client: TestClient, content: Any) -> dict[str, Any]:
+        """The answer to a request that has one."""
+        answer = client.post("/v1/forecasts", json=content)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/json"
+        said: dict[str, Any] = answer.json()
+        return said
+
+    def refused(self, client: TestClient, content: Any, status: int = 422) -> dict[str, Any]:
+        """The problem that a request is answered with."""
+        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        answer = client.post("/v1/forecasts", content=raw, headers={"content-type": "application/json"})
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem: dict[str, Any] = answer.json()
+        assert problem["status"] == status
+        assert problem["request_id"] == answer.headers["x-request-id"]
+        assert "Traceback" not in answer.text
+        assert "--" not in problem["detail"], "advice for the command line"
+        return problem
 
 
-def body(
-    frame: pd.DataFrame, cutoff: pd.Timestamp, *, days: int = 40, horizon: int = 24, zones: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """A request about the rows before a cutoff, with the temperature of the horizon."""
-    listed = []
-    for name, rows in frame.groupby("unique_id", sort=False):
-        past = rows[(rows["ds"] < cutoff) & (rows["ds"] >= cutoff - pd.Timedelta(days=days))]
-        ahead = rows[(rows["ds"] >= cutoff) & (rows["ds"] < cutoff + pd.Timedelta(hours=horizon + 3))]
-        listed.append(
-            {
-                "unique_id": str(name),
-                "zone": (zones or {}).get(str(name), "Australia/Melbourne"),
-                "history": {"ds": z(past["ds"]), **{c: past[c].tolist() for c in ("y", "humidity", "temperature")}},
-                "future": {"ds": z(ahead["ds"]), "temperature": ahead["temperature"].tolist()},
-                "static": {"size": float(rows["size"].iloc[0])},
-            }
-        )
-    return {"series": listed, "cutoff": z(pd.DatetimeIndex([cutoff]))[0], "horizon": horizon}
+@pytest.fixture(scope="session")
+def ask(frame: pd.DataFrame) -> Ask:
+    """How a test asks."""
+    return Ask(frame)

@@ -97,51 +97,79 @@ def test_parquet_keeps_its_index_as_a_column(tmp_path: Path) -> None:
     assert demand.to_frame()["y"].tolist() == [1, 2, 3]
 
 
-BAD: list[tuple[str, list[str | bytes], dict[str, object], str]] = [
-    ("missing column", ["ds,y", *rows([1, 2])], {"known": "temp"}, r"no column 'temp'; expected it among ds, y"),
-    ("no demand column", ["ds,kw", *rows([1, 2])], {}, r"no demand column was recognised.*found ds, kw.*--target"),
-    ("no time column", ["at,y", *rows([1, 2])], {}, r"no time column was recognised.*--time"),
-    ("two columns of one name", ["ds,y,y", "2014-01-01,1,2"], {}, r"2 columns are called 'y'"),
-    ("unsorted", ["ds,y", *rows([1, 2, 3])[::-1]], {}, r"not in time order \(line 3: 2014-01-01T01:00Z, line 4.*sort"),
-    ("duplicates", ["ds,y", *rows([1, 2]), *rows([1, 2])[1:]], {}, r"1 stamps occur twice \(line 4: 2014-01-01T01.*--series"),
-    ("naive", ["ds,y", *rows([1, 2])], {"zone": None}, r"column 'ds': the stamps carry no zone.*--zone"),
-    ("mixed frequency", ["ds,y", *rows([1, 2, 3, 4]), "2014-01-01 03:30,5"], {}, r"not on the clock of every 1h \(line 6:"),
-    ("mixed frequency of series", ["unique_id,ds,y", *[f"a,{row}" for row in rows([1, 2])], "b,2014-01-01 00:00,1",
-     "b,2014-01-01 00:30,1"], {}, r"mixed frequencies \(a: every 1h, b: every 30min\)"),
-    ("a frequency that changes", ["ds,y", *[f"2014-01-0{1 + n // 24} {n % 24:02d}:{m},1" for n in range(26) for m in ("00", "30")],
-     *[f"2014-01-0{3 + n // 24} {n % 24:02d}:00,1" for n in range(40)]], {}, r"every 30min to every 1h: mixed.*--freq 30min"),
-    ("another frequency", ["ds,y", *rows([1, 2, 3])], {"freq": "15min"}, r"every 1h, never every 15min as declared"),
-    ("a coarser frequency", ["ds,y", *rows([1, 2, 3])], {"freq": "2h"}, r"1 stamps are not on the clock of every 2h \(line 3"),
-    ("text in numbers", ["ds,y", *rows([1, "err", 3])], {}, r"column 'y': 1 values are not numbers \(line 3: 'err'\)"),
-    ("comma decimals", ["ds;y", *rows(["4382,8", "4263,4"], ";")], {}, r"line 2: '4382,8'.*--decimal ,"),
-    ("comma decimals among commas", ["ds,y", *rows(["4382,8", "4263,4"])], {}, r"2 lines have more fields than the 2.*line 2.*--decimal ,"),
-    ("quoted comma decimals", ["ds,y", *rows(['"4382,8"', '"4263,4"'])], {}, r"line 2: '4382,8'.*--decimal ,"),
-    ("too many fields", ["ds,y", *rows([1, 2]), "2014-01-01 02:00,3,4,5,6"], {}, r"not a table .*line 4.*2 fields"),
-    ("empty", [], {}, r"demand.csv is empty"),
-    ("blank", ["", " ", ""], {}, r"demand.csv is empty"),
-    ("header only", ["ds,y"], {}, r"a header and no rows"),
-    ("header and blanks", ["ds,y", "", ""], {}, r"a header and no rows"),
-    ("all missing", ["ds,y", *rows(["", "NaN", ""])], {}, r"series 'y': every value of demand is missing"),
-    ("one series missing", ["unique_id,ds,y", *[f"a,{row}" for row in rows([1, 2])], *[f"b,{row}" for row in rows(["", ""])]],
-     {}, r"series 'b': every value"),
-    ("inf", ["ds,y", *rows([1, "inf", 3])], {}, r"column 'y': 1 values are infinite.*\(line 3\)"),
-    ("inf in a covariate", ["ds,y,t", *rows(["1,1", "2,-inf"])], {"past": "t"}, r"column 't': 1 values are infinite"),
-    ("future", ["ds,y", "2013-01-01 00:00,1", "2200-01-01 00:00,2"], {"freq": "1h"}, r"1 values of demand are stamped in the future \(line 3:"),
-    ("one row", ["ds,y", *rows([1])], {}, r"one row is too few.*--freq"),
-    ("no stamp", ["ds,y", *rows([1, 2]), ",3"], {}, r"column 'ds': 1 stamps are missing \(line 4\)"),
-    ("no series name", ["unique_id,ds,y", "a,2014-01-01,1", ",2014-01-02,1"], {}, r"'unique_id': some rows name no series \(line 3\)"),
-    ("no such series", ["unique_id,ds,y", "a,2014-01-01,1"], {"only": "b"}, r"no series b; expected some of a"),
-    ("not UTF-8", [b"ds,y,ort", "2014-01-01,1,Köln".encode("latin1")], {}, r"not UTF-8 text \(line 2 holds the byte 0xf6\)"),
-    ("days of a clock that changes", ["ds,y", "2014-03-29,1", "2014-03-30,2", "2014-03-31,3", "2014-04-01,4"], {},
-     r"every 1D by the clock of Europe/Lisbon, but not once that clock changes.*--stamp-zone"),
-    ("known before it happened", ["ds,y,available_at", "2014-01-01 00:00,1,2014-01-01 01:00",
-     "2014-01-01 01:00,1,2013-01-01 00:00"], {}, r"available before their period"),
-    ("a static that changes", ["ds,y,area", *rows(["1,1", "2,2"])], {"static": "area"}, r"'area': a static covariate changes"),
-]  # fmt: skip
+HALF_HOURS = [f"2014-01-0{1 + n // 24} {n % 24:02d}:{minute}" for n in range(26) for minute in ("00", "30")]
+THEN_HOURS = [f"2014-01-0{3 + n // 24} {n % 24:02d}:00" for n in range(40)]
+BAD: dict[str, tuple[list[str | bytes], dict[str, object], str]] = {
+    "missing column": (["ds,y", *rows([1, 2])], {"known": "temp"}, r"no column 'temp'; expected it among ds, y"),
+    "no demand column": (["ds,kw", *rows([1, 2])], {}, r"no demand column was .*found ds, kw.*--target"),
+    "no time column": (["at,y", *rows([1, 2])], {}, r"no time column was recognised.*--time"),
+    "two columns of one name": (["ds,y,y", "2014-01-01,1,2"], {}, r"2 columns are called 'y'"),
+    "unsorted": (
+        ["ds,y", *rows([1, 2, 3])[::-1]], {},
+        r"not in time order \(line 3: 2014-01-01T01:00Z, line 4.*Sort the table",
+    ),
+    "duplicates": (
+        ["ds,y", *rows([1, 2]), *rows([1, 2])[1:]], {}, r"1 stamps occur twice \(line 4: 2014-01-01T01.*--series"
+    ),
+    "naive": (["ds,y", *rows([1, 2])], {"zone": None}, r"column 'ds': the stamps carry no zone.*--zone"),
+    "mixed frequency": (
+        ["ds,y", *rows([1, 2, 3, 4]), "2014-01-01 03:30,5"], {}, r"not on the clock of every 1h \(line 6:"
+    ),
+    "mixed frequency of series": (
+        ["unique_id,ds,y", *[f"a,{row}" for row in rows([1, 2])], "b,2014-01-01 00:00,1", "b,2014-01-01 00:30,1"], {},
+        r"mixed frequencies \(a: every 1h, b: every 30min\)",
+    ),
+    "a frequency that changes": (
+        ["ds,y", *[f"{stamp},1" for stamp in [*HALF_HOURS, *THEN_HOURS]]], {},
+        r"every 30min to every 1h: mixed frequencies.*--freq 30min",
+    ),
+    "another frequency": (["ds,y", *rows([1, 2])], {"freq": "15min"}, r"every 1h, never every 15min as declared"),
+    "a coarser frequency": (["ds,y", *rows([1, 2, 3])], {"freq": "2h"}, r"1 stamps are not on .* every 2h \(line 3"),
+    "text in numbers": (["ds,y", *rows([1, "err", 3])], {}, r"'y': 1 values are not numbers \(line 3: 'err'\)"),
+    "comma decimals": (["ds;y", *rows(["4382,8", "4263,4"], ";")], {}, r"line 2: '4382,8'.*--decimal ,"),
+    "comma decimals among commas": (
+        ["ds,y", *rows(["4382,8", "4263,4"])], {}, r"2 lines have more fields than the 2.*line 2.*--decimal ,"
+    ),
+    "quoted comma decimals": (["ds,y", *rows(['"4382,8"', '"4263,4"'])], {}, r"line 2: '4382,8'.*--decimal ,"),
+    "too many fields": (["ds,y", *rows([1, 2]), "2014-01-01 02:00,3,4,5,6"], {}, r"not a table .*line 4.*2 fields"),
+    "empty": ([], {}, r"demand.csv is empty"),
+    "blank": (["", " ", ""], {}, r"demand.csv is empty"),
+    "header only": (["ds,y"], {}, r"a header and no rows"),
+    "header and blanks": (["ds,y", "", ""], {}, r"a header and no rows"),
+    "all missing": (["ds,y", *rows(["", "NaN", ""])], {}, r"series 'y': every value of demand is missing"),
+    "one series missing": (
+        ["unique_id,ds,y", *[f"a,{row}" for row in rows([1, 2])], *[f"b,{row}" for row in rows(["", ""])]], {},
+        r"series 'b': every value of demand is missing",
+    ),
+    "inf": (["ds,y", *rows([1, "inf", 3])], {}, r"column 'y': 1 values are infinite.*\(line 3\)"),
+    "inf in a covariate": (["ds,y,t", *rows(["1,1", "2,-inf"])], {"past": "t"}, r"'t': 1 values are infinite"),
+    "future": (
+        ["ds,y", "2013-01-01 00:00,1", "2200-01-01 00:00,2"], {"freq": "1h"},
+        r"1 values of demand are stamped in the future \(line 3:",
+    ),
+    "one row": (["ds,y", *rows([1])], {}, r"one row is too few.*--freq"),
+    "no stamp": (["ds,y", *rows([1, 2]), ",3"], {}, r"column 'ds': 1 stamps are missing \(line 4\)"),
+    "no series name": (["unique_id,ds,y", "a,2014-01-01,1", ",2014-01-02,1"], {}, r"name no series \(line 3\)"),
+    "no such series": (["unique_id,ds,y", "a,2014-01-01,1"], {"only": "b"}, r"no series b; expected some of a"),
+    "not UTF-8": (
+        [b"ds,y,ort", "2014-01-01,1,Köln".encode("latin1")], {}, r"not UTF-8 text \(line 2 holds the byte 0xf6\)"
+    ),
+    "zero bytes": (["ds,y", b"2014-01-01,\0\0", "2014-01-02,1"], {}, r"damaged \(line 2 holds zero bytes\)"),
+    "an open quotation": (["ds,y", '2014-01-01,"1', "2014-01-02,1"], {}, r"not a table .*Close the quotation mark"),
+    "days of a clock that changes": (
+        ["ds,y", "2014-03-29,1", "2014-03-30,2", "2014-03-31,3", "2014-04-01,4"], {},
+        r"every 1D by the clock of Europe/Lisbon, but not once that clock changes.*--stamp-zone",
+    ),
+    "known before it happened": (
+        ["ds,y,available_at", "2014-01-01 00:00,1,2014-01-01 01:00", "2014-01-01 01:00,1,2013-01-01 00:00"], {},
+        r"available before their period",
+    ),
+    "a static that changes": (["ds,y,area", *rows(["1,1", "2,2"])], {"static": "area"}, r"static covariate changes"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("lines", "options", "told"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
-def test_bad_files(write: Write, lines: list[str], options: dict[str, object], told: str) -> None:
+@pytest.mark.parametrize(("lines", "options", "told"), BAD.values(), ids=BAD)
+def test_bad_files(write: Write, lines: list[str | bytes], options: dict[str, object], told: str) -> None:
     with pytest.raises(DataError, match=told):
         read(write(*lines), Declaration.of({"zone": "Europe/Lisbon"} | options))
 

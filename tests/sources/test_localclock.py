@@ -42,7 +42,7 @@ def test_series_that_alternate_row_by_row_have_their_own_first_and_second() -> N
         (autumn("02:00", "02:30", "02:00", "03:00"), ["05 15:00", "05 15:30", "05 16:00", "05 17:00"]),
         (autumn("01:30", "02:30", "02:00", "02:30"), ["05 14:30", "05 15:30", "05 16:00", "05 16:30"]),
         # Nothing steps back: it continues the row before.
-        (autumn("01:00", "01:30", "02:00", "02:30", "03:00"), ["05 14:00", "05 14:30", "05 15:00", "05 15:30", "05 17:00"]),
+        (autumn("01:30", "02:00", "02:30", "03:00"), ["05 14:30", "05 15:00", "05 15:30", "05 17:00"]),
         # The row before is far away, the row after is the next.
         (autumn("00:00", "00:30", "02:30", "03:00"), ["05 13:00", "05 13:30", "05 16:30", "05 17:00"]),
         # The table begins within the hour.

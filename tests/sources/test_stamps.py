@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +13,7 @@ from forecast.sources.stamps import Place, moments
 PLACE = Place("time", "line")
 
 
-def read(stamps: list[object], zone: str | None = "UTC", *, gaps: bool = False) -> list[str]:
+def read(stamps: Sequence[object], zone: str | None = "UTC", *, gaps: bool = False) -> list[str]:
     column = pd.Series(stamps, index=range(2, 2 + len(stamps)))
     ids = pd.Series("a", index=column.index)
     found, _ = moments(column, ids, {"a": zone}, PLACE, gaps=gaps)
@@ -49,7 +51,7 @@ def test_offsets_that_change_with_the_clock_are_followed() -> None:
     stamps = ["2024-03-31T01:00+01:00", "2024-03-31T03:00+02:00", "2024-10-27T02:00+02:00", "2024-10-27T02:00+01:00"]
     assert read(stamps, None) == ["2024-03-31 00:00", "2024-03-31 01:00", "2024-10-27 00:00", "2024-10-27 01:00"]
     mixed = [datetime.fromisoformat(stamp) for stamp in stamps]
-    assert read(list(mixed), None) == read(list(stamps), None)
+    assert read(mixed, None) == read(stamps, None)
 
 
 def test_aware_times_need_no_zone() -> None:
@@ -71,12 +73,13 @@ def test_day_first_is_seen_from_the_whole_column() -> None:
 @pytest.mark.parametrize(
     ("stamps", "told"),
     [
-        (["01/02/2014", "02/02/2014"], r"2 stamps may be read day first or month first \(line 2: '01/02/2014'.*ISO 8601"),
+        (["01/02/2014", "02/02/2014"], r"2 stamps may be read day first or month first \(line 2: .*ISO 8601"),
         (["13/01/2014", "01/14/2014"], r"2 stamps mix day first and month first"),
         (["2014-01-01", "2014-13-01"], r"1 stamps cannot be read \(line 3: '2014-13-01'\); expected ISO 8601"),
         (["2014-01-01 00:00", "noon"], r"cannot be read \(line 3: 'noon'"),
         (["2014-01-01 24:30"], r"cannot be read \(line 2"),
         (["1/31/2014 13:30 PM"], r"cannot be read"),
+        (["2014-01-01", "1700-01-01"], r"1 stamps lie outside the years 1920 to 2200 \(line 3: '1700"),
         (["00:30"], r"cannot be read.*date and time in one column"),
         (["2014"], r"cannot be read"),
         (["1388534400"], r"cannot be read"),
@@ -91,6 +94,12 @@ def test_what_cannot_be_read_is_named_by_its_line(stamps: list[object], told: st
     column = pd.Series(stamps, index=range(2, 2 + len(stamps)), dtype=None if isinstance(stamps[0], int) else object)
     with pytest.raises(DataError, match=f"column 'time': .*{told}"):
         moments(column, pd.Series("a", index=column.index), {"a": "UTC"}, PLACE)
+
+
+def test_coarse_times_beyond_nanoseconds_are_named() -> None:
+    column = pd.Series(np.array(["2014-01-01", "9999-12-31"], dtype="datetime64[s]"))
+    with pytest.raises(DataError, match=r"1 stamps lie outside the years 1920 to 2200 \(line 1: '9999-12-31"):
+        moments(column, pd.Series(["a", "a"]), {"a": "UTC"}, PLACE)
 
 
 def test_stamps_without_a_zone_need_one() -> None:

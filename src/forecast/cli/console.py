@@ -29,8 +29,12 @@ class Bars:
 
     def epoch(self, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
         """Moves a training bar."""
+        self.named_epoch(self.model, stage, epoch, epochs, metrics)
+
+    def named_epoch(self, model: str, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
+        """Moves the training bar of one of several models."""
         loss = metrics.get("validation_loss", metrics.get("train_loss"))
-        self._move(f"{self.model} {stage}".strip(), epoch, epochs, f"loss {loss:.4f}" if loss is not None else "")
+        self._move(f"{model} {stage}".strip(), epoch, epochs, f"loss {loss:.4f}" if loss is not None else "")
 
     def fold(self, model: str, done: int, folds: int) -> None:
         """Moves a walk's bar."""

@@ -85,9 +85,8 @@ class Features:
         """Some windows as arrays; [B] of them at once, no loop over windows."""
         raw = windows.gather(index_B)
         past = self._past(raw, clock, windows)
-        named = self._future(past)
-        civil_BHK = clock.columns_RK[clock.rows(raw, np.arange(windows.horizon))]
-        future_BHF, mask_BHF = _stack(civil_BHK, named)
+        civil_BHK = np.take(clock.columns_RK, clock.rows(raw, np.arange(windows.horizon)), axis=0)
+        future_BHF, mask_BHF = _stack(civil_BHK, self._future(past))
         past_BLP, past_mask_BLP = self._context(raw, clock, windows.reach)
         return Inputs(
             past_BLP,
@@ -112,7 +111,8 @@ class Features:
     @cached_property
     def future_names(self) -> tuple[str, ...]:
         """Names of the F columns of every step ahead."""
-        return (*civil.NAMES, *[name for name, *_ in self._future(_empty_past(self.columns))])
+        blocks = self._future(_empty_past(self.columns))
+        return (*civil.NAMES, *[name for block in blocks for name in block.names])
 
     @property
     def future_load_columns(self) -> tuple[bool, ...]:
@@ -122,42 +122,34 @@ class Features:
     def _past(self, raw: RawBatch, clock: civil.CivilClock, windows: WindowSet) -> load.Past:
         known_BR = raw.mask_BWC[:, : windows.reach, 0]
         last_B = np.where(known_BR.any(1), windows.reach - 1 - np.argmax(known_BR[:, ::-1], axis=1), -1)
-        row_BW = clock.rows(raw, np.arange(-windows.reach, windows.horizon))
-        free_BW = clock.holiday_R[row_BW]
+        type_BW = np.take(clock.day_type_R, clock.rows(raw, np.arange(-windows.reach, windows.horizon)))
         for name in self.state.binary:
             if "holiday" in name.lower() and name in self.columns.known:
-                free_BW = free_BW | (raw.values_BWC[:, :, self.columns.dynamic.index(name)] > 0)
-        weekday_BW = clock.weekday_R[row_BW]
-        day_type_BW = np.where(free_BW | (weekday_BW == 6), 2, weekday_BW == 5).astype(np.int8)
-        return load.Past(raw, clock, windows.reach, windows.demand.steps_per_day, day_type_BW, last_B)
+                free_BW = raw.values_BWC[:, :, self.columns.dynamic.index(name)] > 0
+                type_BW = np.maximum(type_BW, free_BW * np.int8(civil.FREE))
+        return load.Past(raw, clock, windows.reach, windows.demand.steps_per_day, type_BW, last_B)
 
-    def _future(self, past: load.Past) -> list[load.Named]:
-        named = load.same_hour(past, self.config.same_hour_days)
-        named += load.similar_days(past) if self.config.similar_days else []
-        named += load.recent(past) if self.config.recent else []
+    def _future(self, past: load.Past) -> list[load.Block]:
+        config = self.config
+        blocks = load.load_blocks(past, config.same_hour_days, config.similar_days, config.recent)
         for plane, name in enumerate(self.columns.dynamic):
             if name in self.columns.known:
                 knots = self.state.knots.get(name, ())
-                named += weather.known_ahead(past, name, plane, knots, name in self.state.binary)
+                blocks += weather.known_ahead(past, name, plane, knots, name in self.state.binary)
             elif name != "y":
-                named += weather.past_only(past, name, plane)
-        types_BH = past.day_type_BW[:, past.reach :]
-        known_BH = np.ones(types_BH.shape, dtype=bool)
-        for number, label in enumerate(("workday", "Saturday", "Sunday or holiday")):
-            named.append((f"day type {label}", (types_BH == number).astype(np.float32), known_BH))
-        return named
+                blocks += weather.past_only(past, name, plane)
+        type_BHK = past.day_type_BW[:, past.reach :, None] == np.arange(len(civil.DAY_TYPES))
+        names = tuple(f"day type {label}" for label in civil.DAY_TYPES)
+        return [*blocks, load.Block(names, type_BHK.astype(np.float32), np.ones_like(type_BHK))]
 
     def _context(self, raw: RawBatch, clock: civil.CivilClock, reach: int) -> tuple[Floats, Floats]:
-        begin = reach - self.context
-        values_BLC = raw.values_BWC[:, begin:reach]
-        mask_BLC = raw.mask_BWC[:, begin:reach]
-        rows_BL = clock.rows(raw, np.arange(-self.context, 0))
-        first_wave = civil.NAMES.index("day harmonic 1 sin")
-        waves_BL2 = clock.columns_RK[rows_BL, first_wave : first_wave + 2]
-        free_BL1 = (clock.holiday_R[rows_BL] | (clock.weekday_R[rows_BL] >= 5)).astype(np.float32)[..., None]
-        past_BLP = np.concatenate([values_BLC, waves_BL2, free_BL1], axis=2)
-        extra = np.ones((*rows_BL.shape, 3), dtype=np.float32)
-        return past_BLP, np.concatenate([mask_BLC.astype(np.float32), extra], axis=2)
+        begin, given = reach - self.context, len(self.columns.dynamic)
+        past_BLP = np.empty((len(raw.row_B), self.context, len(self.past_names)), dtype=np.float32)
+        mask_BLP = np.ones_like(past_BLP)
+        past_BLP[:, :, :given] = raw.values_BWC[:, begin:reach]
+        mask_BLP[:, :, :given] = raw.mask_BWC[:, begin:reach]
+        past_BLP[:, :, given:] = np.take(clock.context_R3, clock.rows(raw, np.arange(-self.context, 0)), axis=0)
+        return past_BLP, mask_BLP
 
     def _static(self, demand: Demand) -> Floats:
         rows = [[one.static[name] for name in self.columns.static] for one in demand.series]
@@ -187,15 +179,17 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
     return Features(config, FeatureState(knots=knots, binary=tuple(binary)), demand.columns, context)
 
 
-def _stack(civil_BHK: Floats, named: list[load.Named]) -> tuple[Floats, Floats]:
+def _stack(civil_BHK: Floats, blocks: list[load.Block]) -> tuple[Floats, Floats]:
     """All columns side by side: [B, H, F] values and masks."""
-    batch, horizon, width = civil_BHK.shape
-    values_BHF = np.empty((batch, horizon, width + len(named)), dtype=np.float32)
-    mask_BHF = np.ones_like(values_BHF)
-    values_BHF[:, :, :width] = civil_BHK
-    for place, (_, value_BH, known_BH) in enumerate(named, start=width):
-        values_BHF[:, :, place] = value_BH
-        mask_BHF[:, :, place] = known_BH
+    batch, horizon, begin = civil_BHK.shape
+    width = begin + sum(len(block.names) for block in blocks)
+    values_BHF = np.empty((batch, horizon, width), dtype=np.float32)
+    mask_BHF = np.empty_like(values_BHF)
+    values_BHF[:, :, :begin], mask_BHF[:, :, :begin] = civil_BHK, 1
+    for names, value_BHK, known_BHK in blocks:
+        end = begin + len(names)
+        values_BHF[:, :, begin:end], mask_BHF[:, :, begin:end] = value_BHK, known_BHK
+        begin = end
     return values_BHF, mask_BHF
 
 
@@ -207,6 +201,10 @@ def _empty_past(columns: Columns) -> load.Past:
     target: Floats = np.zeros((1, 1), dtype=np.float32)
     raw = RawBatch(values, mask, target, target > 0, zero, zero + 1, zero)
     clock = civil.CivilClock(
-        np.zeros((4, len(civil.NAMES)), np.float32), np.zeros(4, np.int8), np.zeros(4, bool), np.zeros(4, np.int32), zero
-    )  # fmt: skip
+        np.zeros((4, len(civil.NAMES)), np.float32),
+        np.zeros((4, 3), np.float32),
+        np.zeros(4, np.int8),
+        np.zeros(4, np.int32),
+        zero,
+    )
     return load.Past(raw, clock, 1, 1, np.zeros((1, 2), np.int8), zero)

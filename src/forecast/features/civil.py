@@ -20,6 +20,8 @@ NAMES = (
     *[f"year harmonic {k} {wave}" for k in (1, 2, 3) for wave in ("sin", "cos")],
     *["holiday", "eve of a holiday", "day after a holiday", "holiday a week before"],
 )
+DAY_TYPES = ("workday", "Saturday", "Sunday or holiday")
+FREE = len(DAY_TYPES) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +30,15 @@ class CivilClock:
 
     Attributes:
         columns_RK: float32 [rows, len(NAMES)].
-        hour_R, weekday_R, holiday_R: local hour 0..23, weekday 0..6, public holiday.
+        context_R3: float32, the part of it that the context shows: wave of the day (sin, cos), weekend or holiday.
+        day_type_R: place in `DAY_TYPES`.
         offset_R: the zone's distance from UTC, in periods.
         base_S: row of each series' own row 0.
     """
 
     columns_RK: Floats
-    weekday_R: npt.NDArray[np.int8]
-    holiday_R: npt.NDArray[np.bool_]
+    context_R3: Floats
+    day_type_R: npt.NDArray[np.int8]
     offset_R: npt.NDArray[np.int32]
     base_S: Ints
 
@@ -59,8 +62,8 @@ def civil_clock(demand: Demand, first_row: int, last_row: int) -> CivilClock:
             base_S[number] = offset + shift - first_row
         offset += size
     tables = [_describe(stamps, zone, demand) for stamps, zone in parts]
-    columns, weekday, holiday, utc_offset = (np.concatenate(column) for column in zip(*tables, strict=True))
-    return CivilClock(columns, weekday, holiday, utc_offset, base_S)
+    columns, context, day_type, utc_offset = (np.concatenate(column) for column in zip(*tables, strict=True))
+    return CivilClock(columns, context, day_type, utc_offset, base_S)
 
 
 def _by_zone(demand: Demand) -> dict[tuple[str, int], list[int]]:
@@ -73,7 +76,7 @@ def _by_zone(demand: Demand) -> dict[tuple[str, int], list[int]]:
 
 def _describe(
     stamps: pd.DatetimeIndex, zone: str, demand: Demand
-) -> tuple[Floats, npt.NDArray[np.int8], npt.NDArray[np.bool_], npt.NDArray[np.int32]]:
+) -> tuple[Floats, Floats, npt.NDArray[np.int8], npt.NDArray[np.int32]]:
     local = local_parts(stamps, zone)
     holiday = _Holidays(local.date_ordinal, demand.country)
     turn_R = local.minute_of_day / 1440.0
@@ -85,7 +88,12 @@ def _describe(
     columns += [holiday.on(0), holiday.on(1), holiday.on(-1), holiday.on(-7)]
     matrix = np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
     offset = np.round(local.utc_offset_seconds / demand.step.total_seconds()).astype(np.int32)
-    return matrix, local.weekday.astype(np.int8), holiday.on(0), offset
+    free = holiday.on(0)
+    wave_of_day = NAMES.index("day harmonic 1 sin")
+    weekend_or_holiday = (free | (local.weekday >= 5)).astype(np.float32)
+    context = np.column_stack([matrix[:, wave_of_day : wave_of_day + 2], weekend_or_holiday])
+    day_type = np.where(free | (local.weekday == 6), FREE, local.weekday == 5).astype(np.int8)
+    return matrix, context, day_type, offset
 
 
 class _Holidays:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.features.load import Named, Past, _spread, _stretch
+from forecast.features.load import Block, Past, extremes, flat, mean
 from forecast.windows import Bools, Floats
 
 MEMORY_HOURS = (6, 24, 48, 72)
 
 
-def known_ahead(past: Past, name: str, plane: int, knots: tuple[float, ...], binary: bool) -> list[Named]:
+def known_ahead(past: Past, name: str, plane: int, knots: tuple[float, ...], binary: bool) -> list[Block]:
     """Columns of a covariate that is known over the horizon.
 
     Args:
@@ -20,72 +20,70 @@ def known_ahead(past: Past, name: str, plane: int, knots: tuple[float, ...], bin
         knots: where its hinges bend, in its own unit; empty for none.
         binary: a flag: only itself, yesterday's and last week's are shown.
     """
-    now_BH = np.broadcast_to(past.reach + np.arange(past.horizon), (len(past.last_B), past.horizon))
-    value = past.take(now_BH, plane)
     if binary:
-        before = [(f"{name}, {days} days back", now_BH - days * past.per_day) for days in (1, 7)]
-        return [(name, *value), *[(label, *past.take(at_BH, plane)) for label, at_BH in before]]
-    hour = max(1, past.per_day // 24)
-    named: list[Named] = [(name, *value)]
-    named += [(f"{name}, {back} h before", *past.take(now_BH - back * hour, plane)) for back in (1, 2, 3, 6)]
-    named += [(f"{name}, {lead} h after", *past.take(now_BH + lead * hour, plane)) for lead in (1, 3)]
-    memory = {hours: _running_mean(past, plane, hours * hour) for hours in MEMORY_HOURS}
-    named += [(f"{name}, mean of {hours} h", *memory[hours]) for hours in MEMORY_HOURS]
-    yesterday = past.take(now_BH - past.per_day, plane)
-    named.append((f"{name}, a day before", *yesterday))
-    named += _over_horizon(past, name, plane)
-    for label, (bent_BH, mask_BH) in (
-        (name, value), (f"{name}, mean of 24 h", memory[24]), (f"{name}, mean of 72 h", memory[72]),
-        (f"{name}, a day before", yesterday),
-    ):  # fmt: skip
-        named += [(f"{label} above {knot:g}", *_hinge(bent_BH, mask_BH, knot)) for knot in knots]
-    return named
+        names = (name, f"{name}, 1 days back", f"{name}, 7 days back")
+        return [Block(names, *past.shifted(plane, (0, -past.per_day, -7 * past.per_day)))]
+    before, after = (1, 2, 3, 6), (1, 3)
+    shifts = (0, *[-back * past.hour for back in before], *[lead * past.hour for lead in after], -past.per_day)
+    value_BHK, known_BHK = past.shifted(plane, shifts)
+    beside = (name, *[f"{name}, {back} h before" for back in before], *[f"{name}, {lead} h after" for lead in after])
+    memory = _running_means(past, name, plane)
+    yesterday = Block((f"{name}, a day before",), value_BHK[:, :, -1:], known_BHK[:, :, -1:])
+    bent = [
+        (name, value_BHK[:, :, :1], known_BHK[:, :, :1]),
+        *[(memory.names[place], memory.value_BHK[:, :, [place]], memory.known_BHK[:, :, [place]]) for place in (1, 3)],
+        (yesterday.names[0], yesterday.value_BHK, yesterday.known_BHK),
+    ]
+    now = Block(beside, value_BHK[:, :, :-1], known_BHK[:, :, :-1])
+    return [now, memory, yesterday, _over_horizon(past, name, plane), *[_hinges(*one, knots) for one in bent]]
 
 
-def past_only(past: Past, name: str, plane: int) -> list[Named]:
+def past_only(past: Past, name: str, plane: int) -> list[Block]:
     """Columns of a covariate that is known up to the cutoff: same hour of the last days, last value, recent means."""
-    nearest_BH = past.nearest_day()
-    named = [
-        (f"{name}, same hour, {rank + 1}. day back", *past.take(past.days_back(nearest_BH + rank), plane))
-        for rank in (0, 1, 6)
-    ]  # fmt: skip
-    end_B = past.last_B + 1
-    flat = []
+    ranks = (0, 1, 6)
+    names = tuple(f"{name}, same hour, {rank + 1}. day back" for rank in ranks)
+    same_hour = Block(names, *past.take(past.days_back(past.nearest_day() + np.array(ranks)), plane))
+    value_BL, mask_BL = past.newest(7 * past.per_day, plane)
+    columns = []
     for hours in (1, 6, 24, 168):
         rows = max(1, past.per_day * hours // 24)
-        mean_B, known_B, low_B, high_B = _stretch(past, end_B - rows, rows, plane)
-        flat.append((f"{name}, mean of the last {hours} h", mean_B, known_B))
-        if hours == 24:
-            flat += [(f"{name}, lowest of the last day", low_B, known_B), (f"{name}, highest of the last day", high_B, known_B)]
-    return named + [(label, _spread(value_B, past.horizon), _spread(known_B, past.horizon)) for label, value_B, known_B in flat]
+        columns.append((f"mean of the last {hours} h", mean(value_BL[:, -rows:], mask_BL[:, -rows:])))
+        columns += extremes(value_BL[:, -rows:], mask_BL[:, -rows:]) if hours == 24 else []
+    return [same_hour, flat(name, columns)]
 
 
-def _hinge(value_BH: Floats, mask_BH: Bools, knot: float) -> tuple[Floats, Bools]:
-    return np.where(mask_BH, np.maximum(value_BH - np.float32(knot), np.float32(0)), np.float32(0)), mask_BH
+def _hinges(name: str, value_BH1: Floats, known_BH1: Bools, knots: tuple[float, ...]) -> Block:
+    above_BHK = np.maximum(value_BH1 - np.array(knots, dtype=np.float32), np.float32(0))
+    return Block(
+        tuple(f"{name} above {knot:g}" for knot in knots),
+        np.where(known_BH1, above_BHK, np.float32(0)),
+        np.broadcast_to(known_BH1, above_BHK.shape),
+    )
 
 
-def _running_mean(past: Past, plane: int, rows: int) -> tuple[Floats, Bools]:
-    """Mean of the known values of the last `rows` rows up to each step ahead."""
-    rows = min(rows, past.reach)
-    begin = past.reach - rows + 1
-    value_BL = past.batch.values_BWC[:, begin:, plane].astype(np.float64)
-    mask_BL = past.batch.mask_BWC[:, begin:, plane]
-    total_BH, count_BH = (_sliding_sum(part_BL, rows) for part_BL in (value_BL, mask_BL.astype(np.float64)))
-    known_BH = count_BH > 0
-    return np.where(known_BH, total_BH / np.maximum(count_BH, 1), 0).astype(np.float32), known_BH
+def _running_means(past: Past, name: str, plane: int) -> Block:
+    """Means of the known values of the last hours up to each step ahead."""
+    lengths = [min(hours * past.hour, past.reach) for hours in MEMORY_HOURS]
+    longest, steps = max(lengths), past.horizon
+    begin = past.reach - longest + 1
+    summed_BL, counted_BL = (
+        np.pad(np.cumsum(part_BWC[:, begin:, plane], axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+        for part_BWC in (past.batch.values_BWC, past.batch.mask_BWC)
+    )
+    columns = []
+    for rows in lengths:
+        high, low = slice(longest, longest + steps), slice(longest - rows, longest - rows + steps)
+        total_BH, count_BH = (part_BL[:, high] - part_BL[:, low] for part_BL in (summed_BL, counted_BL))
+        columns.append((total_BH / np.maximum(count_BH, 1), count_BH > 0))
+    known_BHK = np.stack([known_BH for _, known_BH in columns], axis=2)
+    value_BHK = np.stack([value_BH for value_BH, _ in columns], axis=2)
+    names = tuple(f"{name}, mean of {hours} h" for hours in MEMORY_HOURS)
+    return Block(names, np.where(known_BHK, value_BHK, 0).astype(np.float32), known_BHK)
 
 
-def _sliding_sum(value_BL: np.ndarray[tuple[int, ...], np.dtype[np.float64]], rows: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    summed_BL = np.cumsum(np.pad(value_BL, ((0, 0), (1, 0))), axis=1)
-    return np.asarray(summed_BL[:, rows:] - summed_BL[:, :-rows])
-
-
-def _over_horizon(past: Past, name: str, plane: int) -> list[Named]:
+def _over_horizon(past: Past, name: str, plane: int) -> Block:
     """Mean, lowest and highest over the first day ahead, the same at every step."""
-    begin_B = np.full(len(past.last_B), past.reach)
-    mean_B, known_B, low_B, high_B = _stretch(past, begin_B, min(past.horizon, past.per_day), plane)
-    labels = (("mean", mean_B), ("lowest", low_B), ("highest", high_B))
-    return [
-        (f"{name}, {label} of the first day ahead", _spread(value_B, past.horizon), _spread(known_B, past.horizon))
-        for label, value_B in labels
-    ]  # fmt: skip
+    ahead = slice(past.reach, past.reach + min(past.horizon, past.per_day))
+    value_BL, mask_BL = past.batch.values_BWC[:, ahead, plane], past.batch.mask_BWC[:, ahead, plane]
+    stretch = "the first day ahead"
+    return flat(name, [(f"mean of {stretch}", mean(value_BL, mask_BL)), *extremes(value_BL, mask_BL, stretch)])

@@ -41,7 +41,8 @@ def _find(client: Any, request: dict[str, Any]) -> dict[str, Any]:
         number = client.get_model_version_by_alias(name, request["alias"]).version
     else:
         number = request["version"]
-    return {"version": _plain(client.get_model_version(name, str(number)), client.get_registered_model(name).aliases)}
+    plain = _plain(client.get_model_version(name, str(number)), client.get_registered_model(name).aliases)
+    return {"version": {**plain, "source": client.get_model_version_download_uri(name, str(number))}}
 
 
 def _fetch(_: Any, request: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from forecast.errors import RegistryError
-from forecast.registry.versions import ANSWER, ModelVersion, Wanted, no_forecaster, not_registered
+from forecast.registry.folders import copy_local
+from forecast.registry.versions import ANSWER, ModelVersion, Wanted, from_plain, no_forecaster, not_registered
 
 PATIENCE_S = 180
 
@@ -38,7 +39,7 @@ class ChildRegistry:
         answer = self._ask("find", asdict(wanted))
         if "error" in answer:
             raise not_registered(wanted, answer["error"])
-        return _version(answer["version"])
+        return from_plain(answer["version"])
 
     def fetch(self, found: ModelVersion, room: Path) -> Path:
         """Its forecaster's folder, copied into `room`.
@@ -46,6 +47,11 @@ class ChildRegistry:
         Raises:
             ModelFolderError: its artifacts hold no forecaster, or cannot be read.
         """
+        try:
+            if found.source and (copied := copy_local(found.source, room)):
+                return copied
+        except OSError as error:
+            raise no_forecaster(found, str(error)) from error
         answer = self._ask("fetch", {"name": found.name, "version": found.version, "into": str(room)})
         if "error" in answer:
             raise no_forecaster(found, answer["error"])
@@ -56,7 +62,7 @@ class ChildRegistry:
         answer = self._ask("versions", {"name": name})
         if "error" in answer:
             raise RegistryError(f"MLflow at {self.uri} could not list its models ({answer['error']})")
-        return [_version(one) for one in answer["versions"]]
+        return [from_plain(one) for one in answer["versions"]]
 
     def _ask(self, question: str, details: dict[str, Any]) -> dict[str, Any]:
         request = json.dumps({"uri": self.uri, "question": question, **details})
@@ -77,7 +83,3 @@ class ChildRegistry:
             )  # fmt: skip
         answer: dict[str, Any] = json.loads(lines[-1].removeprefix(ANSWER))
         return answer
-
-
-def _version(plain: dict[str, Any]) -> ModelVersion:
-    return ModelVersion(**{**plain, "aliases": tuple(plain["aliases"])})

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from forecast.errors import ModelFolderError, RegistryError
 from forecast.forecaster import verify
@@ -21,6 +21,18 @@ FOLDER = "forecaster"
 def folder_digest(folder: Path) -> str:
     """SHA-256 of the manifest, which itself holds the digest of every other file."""
     return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def copy_local(source: str, room: Path) -> Path | None:
+    """The forecaster's folder of an MLflow model that lies on this machine, copied into `room`; None where it is not.
+
+    Args:
+        source: URI or path of the model's files.
+        room: an empty folder.
+    """
+    parts = urlsplit(source)
+    folder = Path(unquote(parts.path) if parts.scheme == "file" else source) / "artifacts" / FOLDER
+    return Path(shutil.copytree(folder, room / FOLDER)) if folder.is_dir() else None
 
 
 def cache_place(cache: Path, name: str, version: str, digest: str) -> Path:

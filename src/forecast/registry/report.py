@@ -12,8 +12,8 @@ import pandas as pd
 from forecast.errors import RegistryError
 from forecast.metrics import score, sliced
 from forecast.recipe import Task
+from forecast.registry.listing import aliases
 from forecast.registry.models import Verdict, example_inputs, log_forecaster, promote, register
-from forecast.registry.reader import aliases
 from forecast.registry.runs import Run, dataset_name, recipe_params, retraining
 from forecast.registry.words import recipe_note, retraining_note, weather_of
 from forecast.settings import Settings
@@ -102,7 +102,7 @@ def log_retraining(
         RegistryError: the store cannot be opened or refuses.
     """
     story = _story(demand, task, walk_table, fitted, folds or {}, scores, verdict, winner)
-    name = title or f"{walk_table['cutoff'].max():%Y-%m} retraining {_subject(demand)}"
+    name = title or f"{walk_table['cutoff'].max():%Y-%m} {_subject(demand)} retraining"
     said = {"weather": story.weather, **({"winner": story.winner} if story.winner else {}), **(tags or {})}
     log = RetrainingLog("")
     with retraining(settings, name=name, demand=demand, task=task, tags=said) as run:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -17,7 +16,7 @@ from urllib.request import Request, urlopen
 
 from forecast.errors import RegistryError
 from forecast.registry.database import ChildRegistry
-from forecast.registry.folders import FOLDER
+from forecast.registry.folders import FOLDER, copy_local
 from forecast.registry.versions import ModelVersion, Wanted, instant, no_forecaster, not_registered
 
 TRIES, PATIENCE_S, PAUSE_S = 3, 30, 0.5
@@ -67,9 +66,8 @@ class RestRegistry:
             parts = urlsplit(root)
             if parts.scheme == "mlflow-artifacts":
                 return self._download(f"{parts.path.strip('/')}/artifacts/{FOLDER}", room / FOLDER)
-            local = Path(parts.path if parts.scheme == "file" else root) / "artifacts" / FOLDER
-            if local.is_dir():
-                return Path(shutil.copytree(local, room / FOLDER))
+            if copied := copy_local(root, room):
+                return copied
         except (_Refused, OSError) as error:
             raise no_forecaster(found, str(error)) from error
         return ChildRegistry(self.uri).fetch(found, room)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,13 @@ def open_store(settings: Settings) -> Store:
         RegistryError: the store cannot be opened.
     """
     quiet_mlflow()
+    with warnings.catch_warnings():
+        # mlflow speaks an older SQLAlchemy's dialect; who calls us can do nothing about it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _opened(settings)
+
+
+def _opened(settings: Settings) -> Store:
     import mlflow
     from mlflow.exceptions import MlflowException
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from forecast.errors import ModelFolderError, RegistryError
 from forecast.registry.folders import FOLDER
@@ -26,6 +27,7 @@ class ModelVersion:
         aliases: that point to it.
         tags: recipe, digest, scores, verdict, …
         description: for people.
+        source: where MLflow keeps the model's files; None where that was not asked.
     """
 
     name: str
@@ -35,11 +37,17 @@ class ModelVersion:
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    source: str | None = None
 
     @property
     def digest(self) -> str:
         """SHA-256 of its folder's manifest as registered; empty where it was registered by other means."""
         return self.tags.get("digest", "")
+
+
+def from_plain(plain: Mapping[str, Any]) -> ModelVersion:
+    """A version out of JSON."""
+    return ModelVersion(**{**plain, "aliases": tuple(plain["aliases"])})
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Everything that writes to MLflow, by one name: runs, logged forecasters, versions and their aliases."""
 
+from forecast.registry.listing import aliases, versions
 from forecast.registry.models import (
     CHALLENGER,
     CHAMPION,
@@ -24,6 +25,7 @@ __all__ = [
     "Run",
     "Store",
     "Verdict",
+    "aliases",
     "demand_tags",
     "example_inputs",
     "log_forecaster",
@@ -32,4 +34,5 @@ __all__ = [
     "recipe_params",
     "register",
     "retraining",
+    "versions",
 ]

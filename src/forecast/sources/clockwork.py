@@ -12,7 +12,7 @@ RUN = 24  # as many equal, longer steps in a row are another frequency, not gaps
 
 def steps_of(frame: pd.DataFrame) -> dict[str, pd.Timedelta]:
     """The most frequent step of every series that has two rows or more, in the order of their names."""
-    gaps = frame.groupby("unique_id", sort=True)["ds"].diff()
+    gaps = _gaps(frame).abs()  # a table that runs backwards has a step, too
     ahead = gaps > pd.Timedelta(0)
     counts = pd.DataFrame({"id": frame["unique_id"][ahead], "gap": gaps[ahead]}).value_counts(sort=False).reset_index()
     best = counts.sort_values(["id", "count", "gap"], ascending=[True, False, True]).drop_duplicates("id")
@@ -31,13 +31,25 @@ def table_step(steps: dict[str, pd.Timedelta], declared: pd.Timedelta | None) ->
     return step
 
 
-def order_problems(
+def order_problems(frame: pd.DataFrame, word: str) -> list[DataError]:
+    """What is wrong with the order of a long frame (unique_id, ds, y; the index is a row's place, called `word`)."""
+    found = [_repeated(frame, word), _backwards(frame, word)]
+    return [problem for problem in found if problem is not None]
+
+
+def clock_problems(
     frame: pd.DataFrame, steps: dict[str, pd.Timedelta], declared: pd.Timedelta | None, word: str, written: str | None
 ) -> list[DataError]:
-    """Everything that is wrong with the order of a long frame (unique_id, ds, y; the index is a row's place)."""
-    found = [_repeated(frame, word), _backwards(frame, word), _future(frame, word), *_all_missing(frame)]
-    if not any(found[:2]):
-        found += [_frequency(frame, steps, declared, word, written)]
+    """What is wrong with the stamps of an ordered frame: in the future, or not on one clock.
+
+    Args:
+        frame: unique_id, ds (start of period), y; the index is a row's place.
+        steps: the step of every series.
+        declared: the declared step.
+        word: what messages call a row.
+        written: the clock in which stamps were written, where there is one.
+    """
+    found = [_future(frame, word), _frequency(frame, steps, declared, word, written)]
     return [problem for problem in found if problem is not None]
 
 
@@ -59,7 +71,7 @@ def _repeated(frame: pd.DataFrame, word: str) -> DataError | None:
 
 
 def _backwards(frame: pd.DataFrame, word: str) -> DataError | None:
-    back = frame.groupby("unique_id", sort=False)["ds"].diff() < pd.Timedelta(0)
+    back = _gaps(frame) < pd.Timedelta(0)
     if not back.any():
         return None
     return DataError(
@@ -80,7 +92,8 @@ def _future(frame: pd.DataFrame, word: str) -> DataError | None:
     )  # fmt: skip
 
 
-def _all_missing(frame: pd.DataFrame) -> list[DataError]:
+def empty_series(frame: pd.DataFrame) -> list[DataError]:
+    """The series of a long frame in which no value of y is there."""
     filled = frame["y"].notna().groupby(frame["unique_id"].to_numpy()).any()
     return [
         DataError("every value of demand is missing", "at least one number", "check --target", series=str(name))

@@ -78,7 +78,9 @@ def _opening(path: Path) -> Iterator[None]:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked ({error})", "a whole gzip file", "copy it again") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error})", "a readable file") from None
+        if error.errno is None:
+            raise  # pyarrow's word for content that it cannot decode
+        raise DataError(f"{path} cannot be read ({error.strerror})", "a readable file") from None
 
 
 def _content(path: Path) -> bytes:
@@ -90,6 +92,9 @@ def _content(path: Path) -> bytes:
     content = content.removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise DataError(f"{path} is empty", "a header and rows", "check the export")
+    if b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise DataError(f"{path} is damaged (line {line} holds zero bytes)", "text", "copy or export it again")
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -133,7 +138,8 @@ def _csv_frame(content: bytes, header: _Header, texts: tuple[str, ...], decimal:
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise DataError(
             f"{path} is not a table ({str(error).strip().removeprefix('Error tokenizing data. C error: ')})",
-            f"{len(unique)} fields in every line, as in the header", _hint_fields(header),
+            f"{len(unique)} fields in every line, as in the header",
+            "close the quotation mark" if "inside string" in str(error) else _hint_fields(header),
         ) from None  # fmt: skip
     frame.index += header.line + 1
     longer = frame["#rest"].notna()
@@ -177,7 +183,7 @@ class ParquetFile:
                 headers = tuple(file.schema_arrow.names)
                 roles = roles_of(headers, self.declaration)
                 frame = file.read(columns=list(roles.used)).to_pandas(ignore_metadata=True, date_as_object=False)
-        except (pyarrow.ArrowException, ValueError) as error:
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
             told = str(error).splitlines()[0]
             raise DataError(
                 f"{self.path} is not a readable Parquet file ({told})", "a whole Parquet file", "write or copy it again"

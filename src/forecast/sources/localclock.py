@@ -113,4 +113,7 @@ def _hint_fixed(place: tzinfo, stamp: pd.Timestamp, name: str) -> str:
     sign, minutes = ("-", -offset) if offset < timedelta(0) else ("+", offset)
     hours, rest = divmod(int(minutes.total_seconds()) // 60, 60)
     fixed = f"{sign}{hours:02d}:{rest:02d}"
-    return f"the clock of this file seems never to change: keep --zone {name} and add --stamp-zone {fixed}, its standard time"
+    return (
+        f"the clock of this table seems never to change: keep --zone {name} and add --stamp-zone {fixed}, "
+        "its standard time"
+    )

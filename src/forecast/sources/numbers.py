@@ -31,7 +31,7 @@ def numbers(values: pd.Series, decimal: str, place: Place) -> tuple[pd.Series, D
     """
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.cat.categories.dtype)
-    if pd.api.types.is_datetime64_any_dtype(values):
+    if values.dtype.kind in "mM":  # durations and times
         return _wrong(values, values.notna(), decimal, place)
     if not pd.api.types.is_numeric_dtype(values):
         return _of_texts(values, decimal, place)

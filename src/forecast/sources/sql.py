@@ -69,7 +69,7 @@ def shown(url: str) -> str:
     except (ArgumentError, ValueError):
         return re.sub(r"//.*@", "//***@", url)
     query = {name: "***" if _SECRET.search(name) else value for name, value in parsed.query.items()}
-    return parsed.set(query=query).render_as_string(hide_password=True)
+    return parsed.set(query=query).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
 def _parsed(url: str) -> URL:
@@ -109,8 +109,9 @@ def _asking(url: URL) -> Iterator[None]:
         yield
     except NoSuchModuleError:
         raise DataError(
-            f"no database dialect '{url.drivername}'", f"one that SQLAlchemy knows; found in {place}"
-        ) from None
+            f"{place} names an unknown dialect '{url.drivername}'", "one that SQLAlchemy knows",
+            "postgresql+psycopg://… for PostgreSQL; other databases need the package of their driver",
+        ) from None  # fmt: skip
     except ModuleNotFoundError as error:
         postgres = url.get_backend_name() == "postgresql"
         package = '"demand-forecast[postgres]"' if postgres else str(error.name)
@@ -120,7 +121,7 @@ def _asking(url: URL) -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise DataError(
             f"{place} did not answer ({_told(error, url)})", "a reachable database and a valid query",
-            "check host, port, user, password and the query",
+            "check the query" if url.host is None else "check host, port, user, password and the query",
         ) from None  # fmt: skip
     except DatabaseError as error:
         raise DataError(f"{place} refused the query ({_told(error, url)})", "a valid query", "correct it") from None

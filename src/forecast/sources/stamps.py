@@ -13,6 +13,7 @@ from forecast.errors import DataError
 from forecast.sources.localclock import moments_of_local
 
 WANTED = "ISO 8601 such as 2014-01-31T00:30+10:00 or 2014-01-31 00:30, date and time in one column"
+YEARS = (1920, 2200)
 _OFFSET = r"\d[T ]\d{2}.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
 _ZONE_WORD, _SPACED = r"\s*(?:UTC|GMT)$", r"\s+(?=(?:[Zz]|[+-]\d{2}:?\d{2})$)"
 _CLOCK = (
@@ -64,12 +65,23 @@ def moments(
             f"{int(missing.sum())} stamps are missing", "a stamp in every row", "fill or remove these rows",
             column=place.column, stamps=place.named(stamps.index[missing]),
         )  # fmt: skip
-    parsed = _parsed(stamps[~missing], place)
+    parsed = _plausible(_parsed(stamps[~missing], place), place)
     if parsed.dt.tz is None:
         local = moments_of_local(parsed, unique_ids[~missing], zones, place.column, place.word)
         return local.reindex(stamps.index) if gaps else local, False
-    utc = parsed.dt.tz_convert("UTC").astype("datetime64[ns, UTC]")
+    utc = parsed.dt.tz_convert("UTC")
     return utc.reindex(stamps.index) if gaps else utc, True
+
+
+def _plausible(stamps: pd.Series, place: Place) -> pd.Series:
+    """The same stamps in nanoseconds, which hold 292 years between any two of them."""
+    far = ~stamps.dt.year.between(*YEARS)
+    if far.any():
+        raise DataError(
+            f"{int(far.sum())} stamps lie outside the years {YEARS[0]} to {YEARS[1]}", "stamps of measurements",
+            "correct these rows", column=place.column, stamps=place.named(stamps.index[far], stamps[far]),
+        )  # fmt: skip
+    return stamps.astype("datetime64[ns]" if stamps.dt.tz is None else f"datetime64[ns, {stamps.dt.tz}]")
 
 
 def _parsed(stamps: pd.Series, place: Place) -> pd.Series:
@@ -77,7 +89,7 @@ def _parsed(stamps: pd.Series, place: Place) -> pd.Series:
     if isinstance(stamps.dtype, pd.CategoricalDtype):
         stamps = stamps.astype(stamps.cat.categories.dtype)
     if pd.api.types.is_datetime64_any_dtype(stamps):
-        return stamps if stamps.dt.tz is not None else stamps.astype("datetime64[ns]")
+        return stamps
     if pd.api.types.is_numeric_dtype(stamps):
         raise DataError(
             "the stamps are numbers", WANTED, "convert them (seconds since 1970: to_timestamp in SQL, to_datetime in "

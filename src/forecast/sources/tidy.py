@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from forecast.errors import DataError, ForecastError
-from forecast.sources.clockwork import order_problems, steps_of, table_step
+from forecast.sources.clockwork import clock_problems, empty_series, order_problems, steps_of, table_step
 from forecast.sources.declaration import Declaration
 from forecast.sources.numbers import numbers
 from forecast.sources.raw import Raw
@@ -82,11 +82,19 @@ def tidy(raw: Raw, declaration: Declaration) -> Tidy:
         table.frame = _long(values, frame, raw, declaration, table)
         if declaration.zone is None:
             _note_zone(table, declaration)
+        # Where values could not be read, that is what is wrong, and not that they are missing.
+        table.problems += [] if table.problems else empty_series(table.frame)
+        unordered = order_problems(table.frame, raw.place)
+        table.problems += unordered
         steps = steps_of(table.frame)
+        if unordered and not steps:
+            return table
         table.step = table_step(steps, declaration.step)
         if declaration.stamp == "end":
             table.frame["ds"] -= table.step
-        table.problems += order_problems(table.frame, steps, declaration.step, raw.place, _written(declaration, table))
+        if not unordered:
+            written = _written(declaration, table)
+            table.problems += clock_problems(table.frame, steps, declaration.step, raw.place, written)
     return table
 
 

@@ -1,0 +1,94 @@
+"""Whether a series' stamps are a regular clock, in order and in the past; every complaint names them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast import clock
+from forecast.errors import DataError
+from serving.stamps import Nanoseconds, shown
+
+Values = npt.NDArray[np.float64]
+
+
+def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta) -> None:
+    """Refuses a history that is empty, all missing, out of order, of another step, or from the future."""
+    if not len(ds):
+        raise DataError(
+            "the history is empty", "at least one value of y", "send the last days", series=name, column="y"
+        )
+    _check_order(name, ds)
+    if len(ds) > 1:
+        gaps, counts = np.unique(np.diff(ds), return_counts=True)
+        check_step(name, pd.Timedelta(int(gaps[counts.argmax()])), step)
+    _check_clock(name, ds, int(ds[0]), step)
+    if not np.isfinite(y).any():
+        raise DataError(
+            "every value of y is missing", "at least one number", "send the last known ones", series=name, column="y"
+        )
+    late = np.isfinite(y) & (ds > clock.now().value)
+    if late.any():
+        raise DataError(
+            f"{int(late.sum())} values of y are stamped in the future", f"stamps before {clock.now():%Y-%m-%dT%H:%MZ}",
+            "check the offset of the stamps; covariates known ahead belong into `future`",
+            series=name, column="y", stamps=shown(ds[late]),
+        )  # fmt: skip
+
+
+def check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: pd.Timedelta) -> None:
+    """Refuses a future that is out of order, off the history's clock, or not after it."""
+    _check_order(name, ds_ahead)
+    overlap = ds_ahead <= ds_past[-1]
+    if overlap.any():
+        raise DataError(
+            f"{int(overlap.sum())} stamps of `future` lie within the history", "stamps after the last of the history",
+            "send each period once; y may be null in the history", series=name, column="ds",
+            stamps=shown(ds_ahead[overlap]),
+        )  # fmt: skip
+    _check_clock(name, ds_ahead, int(ds_past[0]), step)
+
+
+def _check_order(name: str, ds: Nanoseconds) -> None:
+    doubled = _doubled(ds)
+    if len(doubled):
+        raise DataError(
+            f"{len(doubled)} stamps occur twice", "one row per stamp",
+            "remove the second rows; give the offset or UTC where the clock went back an hour",
+            series=name, column="ds", stamps=shown(doubled),
+        )  # fmt: skip
+    backwards = ds[1:][np.diff(ds) < 0]
+    if len(backwards):
+        raise DataError(
+            "the rows are not in time order", "stamps that only go forward", "sort the rows by ds",
+            series=name, column="ds", stamps=shown(backwards),
+        )  # fmt: skip
+
+
+def _doubled(ds: Nanoseconds) -> Nanoseconds:
+    ordered = np.sort(ds)
+    return np.unique(ordered[1:][np.diff(ordered) == 0])
+
+
+def check_step(name: str, found: pd.Timedelta, step: pd.Timedelta) -> None:
+    """Refuses another step than the model's."""
+    if found != step:
+        raise DataError(
+            f"a step of {_length_text(found)}", f"the {_length_text(step)} that the model was trained on",
+            "resample the history to that step", series=name, column="ds",
+        )  # fmt: skip
+
+
+def _check_clock(name: str, ds: Nanoseconds, start: int, step: pd.Timedelta) -> None:
+    off = ds[(ds - start) % step.value != 0]
+    if len(off):
+        raise DataError(
+            f"{len(off)} stamps are not on the clock of every {_length_text(step)}",
+            f"stamps every {_length_text(step)} from {shown(np.array([start]))[0]}",
+            "the data has mixed frequencies: resample it to one step", series=name, column="ds", stamps=shown(off),
+        )  # fmt: skip
+
+
+def _length_text(length: pd.Timedelta) -> str:
+    return str(length).removeprefix("0 days ")

@@ -1,0 +1,128 @@
+"""A whole retraining in MLflow with one call: what a person finds there afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.backtest import Walk
+from forecast.comparison import Verdict
+from forecast.errors import RegistryError
+from forecast.recipe import Task
+from forecast.registry.report import RetrainingLog, log_retraining, with_skill
+from forecast.registry.store import open_store
+from forecast.registry.words import score_table
+from forecast.registry.writer import aliases, versions
+from forecast.settings import Settings
+from forecast.tables import Demand
+from forecast.training import Fitted
+
+
+@pytest.fixture
+def log(settings: Settings, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]) -> RetrainingLog:
+    return log_retraining(settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted, folds=walk.fitted)
+
+
+def test_one_call_tells_the_whole_story(settings: Settings, log: RetrainingLog, demand: Demand) -> None:
+    client = open_store(settings).client
+    parent = client.get_run(log.run_id)
+    assert parent.info.run_name == "2014-02 victoria retraining"
+    assert (log.winner, log.version, log.promoted) == ("ridge", "1", True)
+    assert (parent.data.tags["winner"], parent.data.tags["verdict"]) == ("ridge", "promoted")
+    assert parent.data.tags["weather"] == "actual (optimistic)"
+    note = parent.data.tags["mlflow.note.content"]
+    assert "**ridge** (best)" in note
+    assert "seasonal_naive_week" in note
+    files = {file.path for folder in ("figures", "tables") for file in client.list_artifacts(log.run_id, folder)}
+    assert files >= {
+        "figures/comparison.png",
+        "figures/calibration.png",
+        "tables/comparison.json",
+        "tables/walk.parquet",
+    }
+    child = client.get_run(log.children["ridge"])
+    assert child.data.metrics["mae"] == parent.data.metrics["mae"] > 0
+    assert child.data.metrics["skill_vs_naive"] > 0
+    assert child.inputs.dataset_inputs[0].dataset.digest == demand.digest[:16]
+    drawn = {file.path for file in client.list_artifacts(child.info.run_id, "figures")}
+    assert drawn == {"figures/fan chart.png", "figures/error by lead and hour.png", "figures/calibration.png"}
+    sliced = {file.path for file in client.list_artifacts(child.info.run_id, "tables")}
+    assert sliced == {f"tables/by {name}.json" for name in ("lead", "hour", "day type", "season")}
+    assert len(client.get_metric_history(child.info.run_id, "slices/mae_by_lead")) == 24
+
+
+def test_every_fold_is_a_run_with_its_own_figures(settings: Settings, log: RetrainingLog, walk: Walk) -> None:
+    store = open_store(settings)
+    parent = f"tags.`mlflow.parentRunId` = '{log.children['ridge']}'"
+    folds = store.client.search_runs([store.experiment], parent, order_by=["attributes.start_time"])
+    assert [fold.info.run_name for fold in folds] == ["ridge · fold 1", "ridge · fold 2"]
+    mine = walk.table[walk.table["model"] == "ridge"]
+    errors = (
+        (mine["q0.5"] - mine["y"])
+        .abs()
+        .groupby(np.searchsorted(walk.folds[1][:1].asi8, mine["cutoff"].astype("int64"), "right"))
+    )
+    assert [fold.data.metrics["mae"] for fold in folds] == pytest.approx(list(errors.mean()), rel=1e-4)
+
+
+def test_the_walk_comes_back_as_it_was(settings: Settings, log: RetrainingLog, walk: Walk) -> None:
+    path = open_store(settings).client.download_artifacts(log.run_id, "tables/walk.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(Path(path)), walk.table)
+
+
+def test_without_a_verdict_no_champion_falls(
+    settings: Settings, log: RetrainingLog, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
+) -> None:
+    again = log_retraining(settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted)
+    assert (again.version, again.promoted) == ("2", False)
+    assert aliases(settings) == {"champion": "1"}
+
+
+def test_a_verdict_is_obeyed_and_written_down(
+    settings: Settings, log: RetrainingLog, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
+) -> None:
+    refused = Verdict(
+        challenger="ridge", champion="seasonal_naive_week", promote=False, reasons=("refused: too few origins",)
+    )
+    again = log_retraining(settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted, verdict=refused)
+    assert not again.promoted
+    assert aliases(settings) == {"champion": "1", "challenger": "2"}
+    assert "too few origins" in open_store(settings).client.get_run(again.run_id).data.tags["mlflow.note.content"]
+    assert versions(settings)[0].tags["verdict"] == "refused"
+
+
+def test_a_naive_winner_is_not_promoted(
+    settings: Settings, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
+) -> None:
+    told = log_retraining(
+        settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted, winner="seasonal_naive_week"
+    )
+    assert (told.winner, told.promoted) == ("seasonal_naive_week", False)
+    assert aliases(settings) == {}
+
+
+def test_a_winner_that_was_not_fitted_is_named(
+    settings: Settings, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
+) -> None:
+    with pytest.raises(RegistryError, match="the winner 'lstm'"):
+        log_retraining(settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted, winner="lstm")
+
+
+def test_skill_is_the_share_of_the_naive_error_that_is_gone() -> None:
+    scores = pd.DataFrame({"model": ["lstm", "seasonal_naive_day", "seasonal_naive_week"], "mae": [50.0, 200.0, 100.0]})
+    assert with_skill(scores)["skill_vs_naive"].tolist() == [0.5, -1.0, 0.0]
+    alone = with_skill(scores.iloc[:1])
+    assert alone["skill_vs_naive"].isna().all()
+
+
+def test_a_missing_figure_is_a_dash() -> None:
+    scores = pd.DataFrame({"mae": [50.0, 60.0], "mase": [float("nan"), 0.9]}, index=["lstm", "gru"])
+    assert score_table(scores, "lstm", "MW").splitlines() == [
+        "| model | MAE (MW) | MASE |",
+        "|---|---:|---:|",
+        "| **lstm** (best) | 50 | – |",
+        "| gru | 60 | 0.9 |",
+    ]

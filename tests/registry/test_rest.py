@@ -1,0 +1,160 @@
+"""A tracking server asked over HTTP: a real one that hands out artifacts itself, and ones that misbehave."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+from urllib.request import urlopen
+
+import pytest
+
+from forecast.errors import ModelFolderError, RegistryError
+from forecast.forecaster import Forecaster
+from forecast.recipe import Task
+from forecast.registry import resolve, rest, versions
+from forecast.registry.writer import example_inputs, log_forecaster, promote, register, retraining
+from forecast.settings import Settings
+from forecast.tables import Demand
+from forecast.training import Fitted
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """`mlflow server` with its own database and artifact proxy."""
+    home, port = tmp_path_factory.mktemp("server"), free_port()
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "artifacts"),
+    ]  # fmt: skip
+    uri = f"http://127.0.0.1:{port}"
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=home, env={**os.environ, "MLFLOW_TRACKING_URI": ""}
+        )
+        try:
+            wait_for(f"{uri}/health", process, home / "log")
+            yield uri
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"no answer: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def served(
+    server: str, demand: Demand, task: Task, fitted: dict[str, Fitted], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    settings = Settings.read(home=tmp_path_factory.mktemp("client"), mlflow_uri=server)
+    with retraining(settings, name="one", demand=demand, task=task) as run:
+        one = log_forecaster(run, fitted["ridge"].forecaster, example_inputs(demand, fitted["ridge"].forecaster.spec))
+    promote(register(one, settings, scores={"skill_vs_naive": 0.5}), None, settings, first=True)
+    return settings
+
+
+def test_a_champion_comes_over_http(served: Settings) -> None:
+    found = resolve(served.champion, served)
+    assert (found.version, found.alias) == ("1", "champion")
+    assert Forecaster.load(found.folder).spec.name == "ridge"
+    assert not (served.home / "mlruns" / "artifacts").exists()
+    (only,) = versions(served)
+    assert (only.aliases, only.tags["recipe"]) == (("champion",), "ridge")
+
+
+def test_what_the_server_does_not_have_is_named(served: Settings) -> None:
+    with pytest.raises(RegistryError, match="has no alias 'challenger'"):
+        resolve(f"models:/{served.model_name}@challenger", served)
+    with pytest.raises(RegistryError, match="has no version 7"):
+        resolve(f"models:/{served.model_name}/7", served)
+
+
+# ---- servers that misbehave -------------------------------------------------------------------------------------
+
+
+class Misbehaving(BaseHTTPRequestHandler):
+    """Answers every GET with the next status of `statuses`, then with the last one; notes what it was sent."""
+
+    statuses: ClassVar[list[int]] = [500]
+    seen: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        self.seen.append(self.headers.get("Authorization"))
+        body = b'{"message": "a grumpy server"}' if status != 200 else b'{"model_versions": []}'
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def grumpy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Settings]:
+    monkeypatch.setattr(rest, "PAUSE_S", 0.0)
+    monkeypatch.setattr(Misbehaving, "seen", [])
+    with HTTPServer(("127.0.0.1", 0), Misbehaving) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+        thread.start()
+        yield Settings.read(home=tmp_path, mlflow_uri=f"http://127.0.0.1:{httpd.server_port}")
+        httpd.shutdown()
+        thread.join()
+
+
+def test_a_server_that_fails_is_tried_again_then_named(grumpy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Misbehaving, "statuses", [500])
+    with pytest.raises(RegistryError, match=r"does not answer \(a grumpy server\)"):
+        resolve(grumpy.champion, grumpy)
+    assert len(Misbehaving.seen) == rest.TRIES
+
+
+def test_a_hiccup_is_survived(grumpy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Misbehaving, "statuses", [503, 200])
+    assert versions(grumpy) == []
+
+
+def test_a_server_that_wants_a_password_is_asked_once(grumpy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Misbehaving, "statuses", [401])
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "lovelace")
+    with pytest.raises(RegistryError, match="MLFLOW_TRACKING_USERNAME"):
+        resolve(grumpy.champion, grumpy)
+    assert Misbehaving.seen == ["Basic YWRhOmxvdmVsYWNl"]
+
+
+def test_nobody_at_home_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "PAUSE_S", 0.0)
+    settings = Settings.read(home=tmp_path, mlflow_uri=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(RegistryError, match="does not answer"):
+        resolve(settings.champion, settings)
+
+
+def test_artifacts_that_are_gone_are_named(served: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    elsewhere = Settings.read(home=tmp_path, mlflow_uri=served.mlflow_uri)
+    monkeypatch.setattr(rest, "FOLDER", "nothing")
+    with pytest.raises(ModelFolderError, match="holds no readable forecaster"):
+        resolve(elsewhere.champion, elsewhere)
