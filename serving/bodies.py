@@ -11,6 +11,7 @@ LARGEST = 1e12
 
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Numbers = Annotated[list[Number | None], Field(fail_fast=True)]
+Level = Annotated[float, Field(gt=0, lt=1)]
 Stamps = Annotated[list[str], Field(fail_fast=True)]
 Unit = Literal["MW", "kW", "GW", "MWh", "kWh"]
 
@@ -78,12 +79,15 @@ class ForecastRequest(_Body):
         None, description="The moment the forecast is made for, with zone; nothing known later is used. "
         "Where left out: when the last known value became known.",
     )  # fmt: skip
-    horizon: int | None = Field(None, description="Steps from the cutoff; the model's where left out.")
+    horizon: int | None = Field(
+        None, description="Steps from the cutoff, for 15 days at the most; the model's where left out.",
+        json_schema_extra={"minimum": 1},
+    )  # fmt: skip
     delivery_day: str | None = Field(
         None, pattern=r"^(19|20|21)\d\d-\d\d-\d\d$", description="Instead of `horizon`: a day in each series' zone.",
         json_schema_extra={"format": "date"},
     )  # fmt: skip
-    quantiles: Annotated[list[Number], Field(fail_fast=True)] | None = Field(
+    quantiles: Annotated[list[Level], Field(fail_fast=True)] | None = Field(
         None, min_length=1, max_length=99, description="Levels wanted; all of the model's where left out."
     )
 

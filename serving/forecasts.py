@@ -34,7 +34,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "/forecasts", summary="Forecast from history in the body", response_class=JsonAnswer,
+    "/forecasts", summary="Forecast from history in the body",
     responses={200: {"model": ForecastAnswer}, **_REFUSALS},
 )  # fmt: skip
 async def post_forecasts(request: Request, served: ServedNow, settings: SettingsNow, desk: DeskNow) -> Response:

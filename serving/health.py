@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from serving.answers import JsonAnswer
@@ -12,13 +15,34 @@ from serving.problems import Problem
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", summary="Is the process alive?")
+class Alive(BaseModel):
+    """That the process runs."""
+
+    status: Literal["alive"]
+
+
+class ReadyModel(BaseModel):
+    """Which model is loaded."""
+
+    name: str
+    version: str | None
+    alias: str | None
+
+
+class Ready(BaseModel):
+    """That forecasts can be answered."""
+
+    status: Literal["ready"]
+    model: ReadyModel
+
+
+@router.get("/livez", summary="Is the process alive?", responses={200: {"model": Alive}})
 async def livez() -> Response:
     """Answers 200 as long as the process runs, with or without a model."""
     return JsonAnswer({"status": "alive"})
 
 
-@router.get("/readyz", summary="Can forecasts be answered?", responses={503: {"model": Problem}})
+@router.get("/readyz", summary="Can forecasts be answered?", responses={200: {"model": Ready}, 503: {"model": Problem}})
 async def readyz(served: ServedNow) -> Response:
     """Answers 200 once a model is loaded, else 503 with what to do."""
     ref = served.ref

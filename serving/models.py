@@ -76,7 +76,7 @@ class ModelsAnswer(BaseModel):
 
 
 @router.get(
-    "/models", summary="What answers now, and what it needs", response_class=JsonAnswer,
+    "/models", summary="What answers now, and what it needs",
     responses={200: {"model": ModelsAnswer}, 503: {"model": Problem, "description": "The registry does not answer"}},
 )  # fmt: skip
 async def get_models(

@@ -1,4 +1,4 @@
-"""The tripwire: what came after the cutoff is overwritten, and nothing that was learned or said may change by one bit."""
+"""The tripwire: what came after the cutoff is overwritten, and nothing learned or said may change by one bit."""
 
 from __future__ import annotations
 

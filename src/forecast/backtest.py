@@ -9,15 +9,17 @@ from multiprocessing import get_context
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecast import calendars
 from forecast.errors import DeclarationError, NotEnoughHistory
 from forecast.tables import Demand
-from forecast.training import Fitted
+from forecast.training import Fitted, one_thread
 
 Span = tuple[pd.Timestamp, pd.Timestamp]
 FitFunction = Callable[[Demand], Fitted]
+NO_GAP = pd.Timedelta(0)
 
 
 class WalkProgress(Protocol):
@@ -121,7 +123,7 @@ def walk(
     *,
     refit: str | int = "never",
     window: pd.Timedelta | None = None,
-    gap: pd.Timedelta = pd.Timedelta(0),
+    gap: pd.Timedelta = NO_GAP,
     workers: int = 1,
     progress: WalkProgress | None = None,
 ) -> Walk:
@@ -165,7 +167,7 @@ def _results(jobs: list[_Job], workers: int) -> Iterator[tuple[str, int, pd.Data
     if workers <= 1:
         yield from (job.run() for job in jobs)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
         for future in as_completed([pool.submit(job.run) for job in jobs]):
             yield future.result()
 
@@ -178,9 +180,9 @@ def _folds(cutoffs: pd.DatetimeIndex, refit: str | int, zone: str) -> list[Seque
         local = calendars.local_parts(cutoffs, zone)
         months = pd.Series(local.date_ordinal).map(pd.Timestamp.fromordinal).dt.to_period("M")
         return [list(group.index) for _, group in months.groupby(months)]
-    size = int(refit)
+    size = int(refit) if str(refit).isdecimal() else 0
     if size < 1:
-        raise DeclarationError(f"a refit every {size} cutoffs", "never, monthly, or a number from 1")
+        raise DeclarationError(f"refit '{refit}' cannot be read", "never, monthly, or a number of cutoffs from 1")
     return [range(begin, min(begin + size, len(cutoffs))) for begin in range(0, len(cutoffs), size)]
 
 
@@ -198,6 +200,6 @@ def _with_actuals(said: pd.DataFrame, demand: Demand) -> pd.DataFrame:
     return table[[*first, *[name for name in table.columns if name not in first]]]
 
 
-def _shortest(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _shortest(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Float32 values as the shortest decimals that name them: 4653.3, not 4653.2998046875."""
-    return np.asarray(np.char.mod("%.8g", values.astype(np.float64)).astype(np.float64))
+    return values.astype(np.str_).astype(np.float64)

@@ -76,7 +76,9 @@ class Calibration(BaseModel):
         rows = [_shifts(errors_NQ, levels, errors_NQ[hours_N == hour]) for hour in range(24)]
         return cls(levels=tuple(levels), shift_KQ=tuple(rows))
 
-    def apply(self, quantiles_BHQ: Floats, hour_BH: npt.NDArray[np.integer], scale_B: Floats) -> npt.NDArray[np.float64]:
+    def apply(
+        self, quantiles_BHQ: Floats, hour_BH: npt.NDArray[np.integer], scale_B: Floats
+    ) -> npt.NDArray[np.float64]:
         """Calibrated quantiles [B, H, Q], never crossing, their median where it was."""
         shift_BHQ = np.asarray(self.shift_KQ)[hour_BH] * scale_B[:, None, None]
         moved_BHQ = quantiles_BHQ + shift_BHQ

@@ -59,7 +59,7 @@ class TrainingConfig(_Frozen):
         compile: torch.compile.
     """
 
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(30, ge=1)
     windows_per_epoch: int = Field(4096, ge=1)
     batch: int = Field(32, ge=1)
     rate: float = Field(3e-3, gt=0)
@@ -69,8 +69,8 @@ class TrainingConfig(_Frozen):
     momentum: float = Field(0.9, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
     averaging: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(8, ge=1)
-    validation_share: float = Field(0.12, gt=0, lt=0.5)
+    patience: int = Field(10, ge=1)
+    validation_share: float = Field(0.2, gt=0, lt=0.5)
     final: Literal["refit", "keep"] = "refit"
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -19,10 +19,14 @@ from forecast.recipe import NetworkModel, Recipe, RidgeModel, SeasonalNaiveModel
 _LEARNING = TrainingConfig()
 
 SEASONAL_NAIVE_DAY = Recipe(
-    name="seasonal_naive_day", description="The same hour of the last known day.", model=SeasonalNaiveModel(season="day")
+    name="seasonal_naive_day",
+    description="The same hour of the last known day.",
+    model=SeasonalNaiveModel(season="day"),
 )
 SEASONAL_NAIVE_WEEK = Recipe(
-    name="seasonal_naive_week", description="The same hour of the last known week.", model=SeasonalNaiveModel(season="week")
+    name="seasonal_naive_week",
+    description="The same hour of the last known week.",
+    model=SeasonalNaiveModel(season="week"),
 )
 RIDGE = Recipe(name="ridge", description="One ridge per local hour, hinges and same-hour lags.", model=RidgeModel())
 TREES = Recipe(name="trees", description="Histogram gradient boosting, quantile loss.", model=TreesModel())
@@ -68,10 +72,9 @@ TRANSFORMER = Recipe(
 )
 DEFAULT = LSTM.model_copy(update={"name": "default", "description": f"What an unknown series gets. {LSTM.description}"})
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (DEFAULT, RNN, LSTM, GRU, ATTENTION, TRANSFORMER, RIDGE, TREES, SEASONAL_NAIVE_DAY, SEASONAL_NAIVE_WEEK)
-}
+_NETWORKS = (DEFAULT, RNN, LSTM, GRU, ATTENTION, TRANSFORMER)
+_BASELINES = (RIDGE, TREES, SEASONAL_NAIVE_DAY, SEASONAL_NAIVE_WEEK)
+RECIPES = {recipe.name: recipe for recipe in (*_NETWORKS, *_BASELINES)}
 
 
 def named(name: str) -> Recipe:

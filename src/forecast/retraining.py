@@ -1,4 +1,4 @@
-"""A retraining in steps that hand each other folders: take the table, walk each recipe, judge, train the winner, publish.
+"""A retraining in steps that hand each other folders: take the table, walk recipes, judge, train the winner, publish.
 
 The flow, the demo and the tests run these same steps; each reads and writes plain files below one work folder.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
@@ -50,22 +51,22 @@ class RetrainingPlan(BaseModel):
     weeks: int = Field(4, ge=1)
     every: str = "1d"
     gate: str | None = None
-    horizon: int | None = None
+    horizon: int | None = Field(None, ge=1)
     refit: str | int = "never"
     until: str | None = None
     train_every: str | None = None
 
     @property
-    def candidates(self) -> dict[str, Recipe]:
-        """The recipes and the reference, by name.
+    def candidates(self) -> tuple[str, ...]:
+        """The recipes and the reference."""
+        return tuple(dict.fromkeys([*self.recipes, REFERENCE]))
 
-        Raises:
-            RecipeError: one cannot be built, or two share a name.
-        """
-        every = {text: named(text) for text in (*self.recipes, REFERENCE)}
-        by_name = {recipe.name: recipe for recipe in every.values()}
-        if len(by_name) < len(every):
-            raise RecipeError(f"{', '.join(every)} share a name", "a name of its own for each", "rename one in its file")
+    @property
+    def chosen(self) -> dict[str, Recipe]:
+        """The candidates' recipes by name; raises RecipeError where one cannot be built or two share a name."""
+        by_name = {recipe.name: recipe for recipe in map(named, self.candidates)}
+        if len(by_name) < len(self.candidates):
+            raise RecipeError(f"two of {', '.join(self.candidates)} have one name", "a name for each", "rename one")
         return by_name
 
     def known(self, demand: Demand) -> Demand:
@@ -76,7 +77,8 @@ class RetrainingPlan(BaseModel):
         """The cutoffs of the last weeks, each with its whole horizon measured."""
         known, one = self.known(demand), demand.series[0]
         end = known.last_known_end() - known.delay
-        last = (end.tz_convert(clock.zone(one.zone)) - pd.Timedelta(days=1)).normalize()
+        # Civil days are counted without a zone: one that the clock shortens is a day too.
+        last = (end.tz_convert(clock.zone(one.zone)).tz_localize(None) - pd.Timedelta(days=1)).normalize()
         first = last - pd.Timedelta(days=7 * self.weeks - 1)
         plan = Plan.of(
             str(first.date()), str(last.date()), self.every, one.zone, demand.step, horizon=self.horizon, gate=self.gate
@@ -135,19 +137,15 @@ def take_table(data: str, declaration: Declaration, work: Path, query: str | Non
 
 
 def count_windows(table: Path, plan: RetrainingPlan) -> dict[str, int]:
-    """Windows that each recipe learns from before the walk begins; they are views of the one table.
-
-    Raises:
-        NotEnoughHistory: a recipe finds none.
-    """
+    """Windows that each recipe learns from before the walk; raises NotEnoughHistory where one finds none."""
     demand = plan.known(load_demand(table))
     task, known = plan.task(demand), demand.as_of(plan.walk_plan(demand).cutoffs[0])
-    days = [str(stamp.date()) for stamp in (min(one.start for one in known.series), known.last_known_end())]
-    moments = None if task.every == "any" else calendars.cutoffs(*days, task.every, known.series[0].zone, task.gate)
-    counts = {}
-    for name, recipe in plan.candidates.items():
-        spans = {"context": recipe.context_steps(known.step), "horizon": task.horizon}
-        found = origins_every(known, **spans) if moments is None else training_origins_at(known, moments, **spans)
+    first, last = (str(one.date()) for one in (min(each.start for each in known.series), known.last_known_end()))
+    zone, counts = known.series[0].zone, {}
+    moments = None if task.every == "any" else calendars.cutoffs(first, last, task.every, zone, task.gate)
+    for name, recipe in plan.chosen.items():
+        sizes = {"context": recipe.context_steps(known.step), "horizon": task.horizon}
+        found = origins_every(known, **sizes) if moments is None else training_origins_at(known, moments, **sizes)
         counts[name] = len(found)
     return counts
 
@@ -174,16 +172,12 @@ def walk_recipe(
 
 
 def judge(table: Path, folders: Sequence[Path], plan: RetrainingPlan, settings: Settings, work: Path) -> Path:
-    """Compares the recipes with the reigning champion, or with the seasonal naive where there is none.
-
-    Returns:
-        the path of the `Judgement`, beside the walk's whole table.
-    """
+    """Compares the recipes with the reigning champion, else with the seasonal naive; returns the `Judgement`'s path."""
     demand = plan.known(load_demand(table))
     walks = pd.concat([pd.read_parquet(folder / WALK) for folder in folders], ignore_index=True)
     ends = {folder.name: _trained_until(folder) for folder in folders}
     spec = Forecaster.load(_folds(folders[0])[0]).spec
-    known = {
+    known: dict[str, Any] = {
         "scales": {name: scale for name, scale in spec.seasonal_scale.items() if scale is not None},
         "zones": {one.unique_id: one.zone for one in demand.series},
     }
@@ -204,20 +198,17 @@ def judge(table: Path, folders: Sequence[Path], plan: RetrainingPlan, settings: 
         champion_version=version,
     )  # fmt: skip
     walks.to_parquet(work / WALK, index=False)
-    (work / JUDGEMENT).write_text(judgement.model_dump_json(indent=1), encoding="utf-8")
+    # Not pydantic's own JSON: it writes a figure that could not be had (NaN) as null, and then refuses the null.
+    (work / JUDGEMENT).write_text(json.dumps(judgement.model_dump(), indent=1), encoding="utf-8")
     return work / JUDGEMENT
 
 
 def train_winner(
     table: Path, judgement: Path, plan: RetrainingPlan, work: Path, *, progress: Progress | None = None
 ) -> Path:
-    """Trains the winning recipe on everything known; what the registry will serve.
-
-    Returns:
-        its model folder.
-    """
+    """Trains the winning recipe on everything known, what the registry will serve; returns its model folder."""
     demand = plan.known(load_demand(table))
-    winner = plan.candidates[read_judgement(judgement).winner]
+    winner = plan.chosen[read_judgement(judgement).winner]
     fitted = fit(demand, winner, plan.task(demand), checkpoint=work / "checkpoints", progress=progress)
     folder = work / "winner"
     save_fitted(fitted, folder)
@@ -278,7 +269,7 @@ def _champion(settings: Settings) -> tuple[str, Forecaster] | None:
 
 def _against_champion(
     champion: tuple[str, Forecaster], winner: str, walks: pd.DataFrame, ends: dict[str, pd.Timestamp], demand: Demand,
-    plan: RetrainingPlan, known: dict[str, dict[str, object]],
+    plan: RetrainingPlan, known: dict[str, Any],
 ) -> tuple[str, pd.DataFrame, Verdict]:  # fmt: skip
     """Lets the champion answer the cutoffs that it was not trained on, and judges the winner against it there."""
     version, forecaster = champion
@@ -299,7 +290,7 @@ def _against_champion(
     actual = walks.drop_duplicates(["unique_id", "ds"])[["unique_id", "ds", "y"]]
     rows = said.frame.assign(model=name).merge(actual, on=["unique_id", "ds"], how="inner")
     both = pd.concat([walks, rows[[column for column in walks.columns if column in rows]]], ignore_index=True)
-    verdict = compare(both, winner, name, trained_until={winner: ends[winner], name: learned}, **known)  # type: ignore[arg-type]
+    verdict = compare(both, winner, name, trained_until={winner: ends[winner], name: learned}, **known)
     return version, both, verdict
 
 

@@ -27,8 +27,9 @@ Bools = npt.NDArray[np.bool_]
 class Origins:
     """Where windows start, without listing them.
 
-    Window n belongs to the series whose `counts` range holds n; its first forecast step is row `first + stride * k`. Where
-    `rows_N` is given the rows are listed instead (civil midnights, gates: they are not evenly spaced in UTC).
+    Window n belongs to the first series whose `ends_S` exceeds n; as its k-th window it starts at row
+    `first + stride * k`. Where `rows_N` is given the rows are listed instead (civil midnights, gates: they are not
+    evenly spaced in UTC).
 
     Attributes:
         first_S: first origin row of each series.
@@ -75,7 +76,7 @@ def origins_every(demand: Demand, *, context: int, horizon: int, stride: int = 1
 
 
 def origins_at(demand: Demand, cutoffs: Sequence[pd.Timestamp] | pd.DatetimeIndex) -> Origins:
-    """Origins of every series at listed cutoffs: the first period with `ds` >= cutoff, wherever the table ends."""
+    """Origins of every series at listed aware cutoffs: the first period with `ds` >= cutoff, wherever a table ends."""
     moments_K = pd.DatetimeIndex(cutoffs).tz_convert("UTC").as_unit("ns").asi8
     rows_N = np.concatenate([_first_row_at(one.start.value, moments_K, demand.step.value) for one in demand.series])
     count = len(demand.series)
@@ -93,7 +94,8 @@ def training_origins_at(demand: Demand, cutoffs: pd.DatetimeIndex, *, context: i
     rows, moments, counts = [], [], []
     for number, one in enumerate(demand.series):
         part = slice(number * len(cutoffs), (number + 1) * len(cutoffs))
-        assert everywhere.rows_N is not None and everywhere.cutoffs_N is not None
+        assert everywhere.rows_N is not None
+        assert everywhere.cutoffs_N is not None
         known = np.flatnonzero(demand.known_rows(one) & np.isfinite(one.values_TC[:, 0]))
         last = int(known[-1]) + 1 - horizon if len(known) else -1
         keep = (everywhere.rows_N[part] >= context) & (everywhere.rows_N[part] <= last)
@@ -172,17 +174,18 @@ class WindowSet:
         inside_BW = (row_BW >= 0) & (row_BW <= last_B[:, None])
         place_BW = first_S[series_B][:, None] + np.minimum(np.maximum(row_BW, 0), last_B[:, None])
         values_BWC = np.take(demand.arena_RC, place_BW, axis=0)
-        finite_BWC = np.isfinite(values_BWC)
-        finite_BWC &= inside_BW[:, :, None]
         seen_BW = self._known(series_B, row_BW, cutoff_B)
-        shown_BW = seen_BW if demand.known_until is None else self._known(
-            series_B, row_BW, np.full_like(cutoff_B, demand.known_until.value)
-        )  # fmt: skip
+        mask_BWC = np.isfinite(values_BWC)
         ahead = slice(self.reach, None)
-        target_mask_BH = finite_BWC[:, ahead, 0] & (shown_BW[:, ahead] if demand.known_until is not None else True)
+        target_mask_BH = mask_BWC[:, ahead, 0] & inside_BW[:, ahead]
+        if demand.known_until is not None:
+            shown_BW = self._known(series_B, row_BW, np.full_like(cutoff_B, demand.known_until.value))
+            target_mask_BH &= shown_BW[:, ahead]
+            seen_BW &= shown_BW
         target_BH = np.where(target_mask_BH, values_BWC[:, ahead, 0], np.float32(0))
-        mask_BWC = finite_BWC
-        mask_BWC[:, :, : len(demand.columns.observed)] &= (seen_BW & shown_BW)[:, :, None]
+        observed = len(demand.columns.observed)
+        for plane in range(mask_BWC.shape[2]):
+            mask_BWC[:, :, plane] &= (seen_BW & inside_BW) if plane < observed else inside_BW
         np.copyto(values_BWC, 0, where=~mask_BWC)
         return RawBatch(values_BWC, mask_BWC, target_BH, target_mask_BH, series_B, row_B, cutoff_B)
 

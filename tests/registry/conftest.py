@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from forecast import backtest, recipes, training
 from forecast.recipe import Task
+from forecast.registry.writer import LoggedForecaster, example_inputs, log_forecaster, retraining
 from forecast.settings import Settings
 from forecast.tables import Columns, Demand
 from forecast.training import Fitted
@@ -23,12 +25,21 @@ def store_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("registry")
 
 
+def settings_of(store_home: Path, name: str) -> Settings:
+    uri = f"sqlite:///{store_home}/mlruns/mlflow.db"
+    return Settings.read(home=store_home, mlflow_uri=uri, experiment=name, model_name=name)
+
+
 @pytest.fixture
 def settings(store_home: Path, request: pytest.FixtureRequest) -> Settings:
     """The shared store, with an experiment and a registered model that only this test uses."""
-    name = request.node.name.replace("[", "-").replace("]", "")
-    uri = f"sqlite:///{store_home}/mlruns/mlflow.db"
-    return Settings.read(home=store_home, mlflow_uri=uri, experiment=name, model_name=name)
+    return settings_of(store_home, re.sub(r"\W+", "-", request.node.name).strip("-"))
+
+
+@pytest.fixture(scope="module")
+def module_settings(store_home: Path, request: pytest.FixtureRequest) -> Settings:
+    """The shared store, with names that all tests of a file share."""
+    return settings_of(store_home, request.module.__name__.rsplit(".", 1)[-1])
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +74,24 @@ def walk(demand: Demand, task: Task) -> backtest.Walk:
 @pytest.fixture(scope="session")
 def fitted(walk: backtest.Walk) -> dict[str, Fitted]:
     return {name: ones[-1] for name, ones in walk.fitted.items()}
+
+
+Log = Callable[[Settings], LoggedForecaster]
+
+
+@pytest.fixture(scope="session")
+def log_ridge(demand: Demand, task: Task, fitted: dict[str, Fitted]) -> Log:
+    """Logs the ridge into a store."""
+
+    def log(settings: Settings) -> LoggedForecaster:
+        forecaster = fitted["ridge"].forecaster
+        with retraining(settings, name="one", demand=demand, task=task) as run, run.child("ridge") as child:
+            return log_forecaster(child, forecaster, example_inputs(demand, forecaster.spec))
+
+    return log
+
+
+@pytest.fixture(scope="session")
+def ridge(store_home: Path, log_ridge: Log) -> LoggedForecaster:
+    """The ridge in the shared store, logged once; tests register it under names of their own."""
+    return log_ridge(settings_of(store_home, "logged once"))

@@ -2,54 +2,76 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forecast.errors import ModelFolderError, RegistryError
 from forecast.forecaster import Forecaster
-from forecast.recipe import Task
-from forecast.registry import ModelRef, aliases, resolve, versions
-from forecast.registry.writer import example_inputs, log_forecaster, promote, register, retraining
+from forecast.registry import ModelRef, aliases, child, resolve, versions
+from forecast.registry.database import ChildRegistry
+from forecast.registry.writer import LoggedForecaster, promote, register
 from forecast.settings import Settings
 from forecast.tables import Demand
 from forecast.training import Fitted
 
 
 @pytest.fixture
-def champion(settings: Settings, demand: Demand, task: Task, fitted: dict[str, Fitted]) -> Settings:
+def champion(settings: Settings, ridge: LoggedForecaster) -> Settings:
     """A store with one version, promoted."""
-    with retraining(settings, name="one", demand=demand, task=task) as run:
-        one = log_forecaster(run, fitted["ridge"].forecaster, example_inputs(demand, fitted["ridge"].forecaster.spec))
-    promote(register(one, settings, scores={"skill_vs_naive": 0.5}), None, settings, first=True)
+    promote(register(ridge, settings, scores={"skill_vs_naive": 0.5}), None, settings, first=True)
     return settings
+
+
+@pytest.fixture
+def own_files(settings: Settings, log_ridge: Callable[[Settings], LoggedForecaster]) -> Settings:
+    """The same, with files in the artifact store that no other test reads."""
+    promote(register(log_ridge(settings), settings, scores={"skill_vs_naive": 0.5}), None, settings, first=True)
+    return settings
+
+
+@pytest.fixture
+def same_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers what a child would answer: this process has mlflow loaded anyway, a child takes seconds."""
+
+    def ask(registry: ChildRegistry, question: str, details: dict[str, Any]) -> Any:
+        told = child.answer({"uri": registry.uri, "question": question, **details})
+        return json.loads(json.dumps(told))
+
+    monkeypatch.setattr(ChildRegistry, "_ask", ask)
 
 
 def files_in_the_store(settings: Settings) -> list[Path]:
     return sorted(settings.artifacts.rglob("artifacts/forecaster"), key=lambda path: path.stat().st_mtime)
 
 
-def test_an_alias_becomes_a_folder_that_stays(champion: Settings, demand: Demand, fitted: dict[str, Fitted]) -> None:
-    found = resolve(champion.champion, champion)
-    assert (found.name, found.version, found.alias) == (champion.model_name, "1", "champion")
+def test_an_alias_becomes_a_folder_that_stays(
+    own_files: Settings, demand: Demand, fitted: dict[str, Fitted], same_process: None
+) -> None:
+    found = resolve(own_files.champion, own_files)
+    assert (found.name, found.version, found.alias) == (own_files.model_name, "1", "champion")
     assert found.run_id
-    assert found.folder.is_relative_to(champion.cache)
+    assert found.folder.is_relative_to(own_files.cache)
     cutoff = demand.last_known_end()
-    # Bit for bit what was trained.
-    said, meant = (
-        one.predict(demand, [cutoff]).frame for one in (Forecaster.load(found.folder), fitted["ridge"].forecaster)
-    )
-    assert said.equals(meant)
-    written = found.folder.stat().st_mtime_ns
-    shutil.rmtree(files_in_the_store(champion)[-1])
-    assert resolve(f"models:/{champion.model_name}/1", champion) == found
-    assert found.folder.stat().st_mtime_ns == written
-    assert not list(champion.cache.glob(".fetching-*"))
+    loaded = Forecaster.load(found.folder)
+    assert loaded.predict(demand, [cutoff]).frame.equals(fitted["ridge"].forecaster.predict(demand, [cutoff]).frame)
+    shutil.rmtree(files_in_the_store(own_files)[-1])
+    assert resolve(f"models:/{own_files.model_name}/1", own_files) == found
+    assert not list(own_files.cache.glob(".fetching-*"))
+    # Nothing is left to fetch it from.
+    shutil.rmtree(found.folder)
+    with pytest.raises(ModelFolderError, match="holds no readable forecaster"):
+        resolve(own_files.champion, own_files)
 
 
+@pytest.mark.usefixtures("same_process")
 def test_a_broken_copy_is_fetched_again(champion: Settings) -> None:
     found = resolve(champion.champion, champion)
     (found.folder / "weights.safetensors").write_bytes(b"cut off")
@@ -57,36 +79,27 @@ def test_a_broken_copy_is_fetched_again(champion: Settings) -> None:
     assert Forecaster.load(found.folder).spec.name == "ridge"
 
 
-def test_what_was_changed_in_the_store_is_refused(champion: Settings) -> None:
-    folder = files_in_the_store(champion)[-1]
+@pytest.mark.usefixtures("same_process")
+def test_what_was_changed_in_the_store_is_refused(own_files: Settings) -> None:
+    folder = files_in_the_store(own_files)[-1]
     spec = folder / "forecaster.json"
     spec.write_text(spec.read_text().replace("Australia/Melbourne", "Australia/Sydney"))
     with pytest.raises(ModelFolderError, match="not as it was written"):
-        resolve(champion.champion, champion)
-    # With its manifest rewritten it is whole, but another one than was registered.
-    forged = Forecaster.load(resolve_forged(folder))
-    forged.save(folder)
+        resolve(own_files.champion, own_files)
+    rewrite_manifest(folder)
+    assert Forecaster.load(folder).spec.zone == "Australia/Sydney"
     with pytest.raises(ModelFolderError, match="as registered"):
-        resolve(champion.champion, champion)
+        resolve(own_files.champion, own_files)
 
 
-def resolve_forged(folder: Path) -> Path:
-    """The changed folder with a manifest that fits it."""
-    import hashlib
-    import json
-
+def rewrite_manifest(folder: Path) -> None:
+    """A manifest that fits the changed files."""
     names = ("forecaster.json", "weights.safetensors")
     digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     (folder / "manifest.json").write_text(json.dumps(digests, indent=1))
-    return folder
 
 
-def test_a_version_without_a_forecaster_says_so(champion: Settings) -> None:
-    shutil.rmtree(files_in_the_store(champion)[-1])
-    with pytest.raises(ModelFolderError, match="holds no readable forecaster"):
-        resolve(champion.champion, champion)
-
-
+@pytest.mark.usefixtures("same_process")
 @pytest.mark.parametrize("wanted", ["models:/{name}@challenger", "models:/{name}/99", "models:/nobody@champion"])
 def test_what_is_not_registered_is_named_with_what_to_do(champion: Settings, wanted: str) -> None:
     with pytest.raises(RegistryError, match=r"has no (alias|version).*forecast train"):
@@ -127,6 +140,7 @@ def test_a_plain_folder_needs_no_registry(tmp_path: Path, fitted: dict[str, Fitt
         resolve(str(tmp_path / "model"), settings)
 
 
+@pytest.mark.usefixtures("same_process")
 def test_versions_are_listed_newest_first(champion: Settings) -> None:
     (only,) = versions(champion)
     assert (only.version, only.aliases, only.tags["recipe"]) == ("1", ("champion",), "ridge")

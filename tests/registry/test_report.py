@@ -12,22 +12,24 @@ from forecast.backtest import Walk
 from forecast.comparison import Verdict
 from forecast.errors import RegistryError
 from forecast.recipe import Task
-from forecast.registry.report import RetrainingLog, log_retraining, with_skill
+from forecast.registry.report import RetrainingLog, log_retraining, log_walk
 from forecast.registry.store import open_store
-from forecast.registry.words import score_table
+from forecast.registry.words import recipe_note, score_table, with_skill
 from forecast.registry.writer import aliases, versions
 from forecast.settings import Settings
 from forecast.tables import Demand
 from forecast.training import Fitted
 
 
-@pytest.fixture
-def log(settings: Settings, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]) -> RetrainingLog:
-    return log_retraining(settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted, folds=walk.fitted)
+@pytest.fixture(scope="module")
+def log(module_settings: Settings, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]) -> RetrainingLog:
+    return log_retraining(
+        module_settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted, folds=walk.fitted
+    )
 
 
-def test_one_call_tells_the_whole_story(settings: Settings, log: RetrainingLog, demand: Demand) -> None:
-    client = open_store(settings).client
+def test_one_call_tells_the_whole_story(module_settings: Settings, log: RetrainingLog, demand: Demand) -> None:
+    client = open_store(module_settings).client
     parent = client.get_run(log.run_id)
     assert parent.info.run_name == "2014-02 victoria retraining"
     assert (log.winner, log.version, log.promoted) == ("ridge", "1", True)
@@ -54,8 +56,8 @@ def test_one_call_tells_the_whole_story(settings: Settings, log: RetrainingLog, 
     assert len(client.get_metric_history(child.info.run_id, "slices/mae_by_lead")) == 24
 
 
-def test_every_fold_is_a_run_with_its_own_figures(settings: Settings, log: RetrainingLog, walk: Walk) -> None:
-    store = open_store(settings)
+def test_every_fold_is_a_run_with_its_own_figures(module_settings: Settings, log: RetrainingLog, walk: Walk) -> None:
+    store = open_store(module_settings)
     parent = f"tags.`mlflow.parentRunId` = '{log.children['ridge']}'"
     folds = store.client.search_runs([store.experiment], parent, order_by=["attributes.start_time"])
     assert [fold.info.run_name for fold in folds] == ["ridge · fold 1", "ridge · fold 2"]
@@ -68,30 +70,34 @@ def test_every_fold_is_a_run_with_its_own_figures(settings: Settings, log: Retra
     assert [fold.data.metrics["mae"] for fold in folds] == pytest.approx(list(errors.mean()), rel=1e-4)
 
 
-def test_the_walk_comes_back_as_it_was(settings: Settings, log: RetrainingLog, walk: Walk) -> None:
-    path = open_store(settings).client.download_artifacts(log.run_id, "tables/walk.parquet")
+def test_the_walk_comes_back_as_it_was(module_settings: Settings, log: RetrainingLog, walk: Walk) -> None:
+    path = open_store(module_settings).client.download_artifacts(log.run_id, "tables/walk.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(Path(path)), walk.table)
 
 
-def test_without_a_verdict_no_champion_falls(
-    settings: Settings, log: RetrainingLog, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
+def test_a_verdict_is_obeyed_and_no_champion_falls_without_one(
+    module_settings: Settings, log: RetrainingLog, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
 ) -> None:
-    again = log_retraining(settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted)
-    assert (again.version, again.promoted) == ("2", False)
-    assert aliases(settings) == {"champion": "1"}
+    def again(verdict: Verdict | None) -> RetrainingLog:
+        return log_retraining(
+            module_settings,
+            demand=demand,
+            task=task,
+            walk_table=walk.table,
+            fitted={"ridge": fitted["ridge"]},
+            verdict=verdict,
+        )
 
-
-def test_a_verdict_is_obeyed_and_written_down(
-    settings: Settings, log: RetrainingLog, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
-) -> None:
-    refused = Verdict(
-        challenger="ridge", champion="seasonal_naive_week", promote=False, reasons=("refused: too few origins",)
-    )
-    again = log_retraining(settings, demand=demand, task=task, walk_table=walk.table, fitted=fitted, verdict=refused)
-    assert not again.promoted
-    assert aliases(settings) == {"champion": "1", "challenger": "2"}
-    assert "too few origins" in open_store(settings).client.get_run(again.run_id).data.tags["mlflow.note.content"]
-    assert versions(settings)[0].tags["verdict"] == "refused"
+    second = again(None)
+    assert (second.version, second.promoted) == ("2", False)
+    assert aliases(module_settings) == {"champion": "1"}
+    reasons = ("refused: too few origins",)
+    third = again(Verdict(challenger="ridge", champion="seasonal_naive_week", promote=False, reasons=reasons))
+    assert not third.promoted
+    assert aliases(module_settings) == {"champion": "1", "challenger": "3"}
+    note = open_store(module_settings).client.get_run(third.run_id).data.tags["mlflow.note.content"]
+    assert "too few origins" in note
+    assert versions(module_settings)[0].tags["verdict"] == "refused"
 
 
 def test_a_naive_winner_is_not_promoted(
@@ -102,6 +108,22 @@ def test_a_naive_winner_is_not_promoted(
     )
     assert (told.winner, told.promoted) == ("seasonal_naive_week", False)
     assert aliases(settings) == {}
+
+
+def test_a_walk_alone_registers_nothing(settings: Settings, demand: Demand, task: Task, walk: Walk) -> None:
+    told = log_walk(settings, demand=demand, task=task, walked=walk, title="bench vic-a")
+    client = open_store(settings).client
+    assert client.get_run(told.run_id).info.run_name == "bench vic-a"
+    assert (told.version, versions(settings)) == (None, [])
+    assert set(told.children) == {"ridge", "seasonal_naive_week"}
+
+
+def test_a_page_says_when_its_forecaster_learned_more_than_was_judged(fitted: dict[str, Fitted]) -> None:
+    spec = fitted["ridge"].forecaster.spec
+    told = recipe_note(spec, {"mae": 50.0, "skill_vs_naive": 0.25}, "", again=True)
+    assert "MAE **50 MW**, -25 % against the seasonal naive" in told
+    assert "afterwards the recipe learned from everything up to 2014-02-" in told
+    assert "afterwards" not in recipe_note(spec, {"mae": 50.0}, "")
 
 
 def test_a_winner_that_was_not_fitted_is_named(

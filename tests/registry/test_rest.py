@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -18,12 +19,9 @@ import pytest
 
 from forecast.errors import ModelFolderError, RegistryError
 from forecast.forecaster import Forecaster
-from forecast.recipe import Task
 from forecast.registry import resolve, rest, versions
-from forecast.registry.writer import example_inputs, log_forecaster, promote, register, retraining
+from forecast.registry.writer import LoggedForecaster, promote, register
 from forecast.settings import Settings
-from forecast.tables import Demand
-from forecast.training import Fitted
 
 
 def free_port() -> int:
@@ -32,24 +30,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# MLflow's own application; its command line would also start workers for jobs, which takes half a minute.
+SERVE = """
+import sys
+from mlflow.server import app, handlers
+from werkzeug.serving import run_simple
+handlers.initialize_backend_stores(sys.argv[1], sys.argv[1], "mlflow-artifacts:/")
+run_simple("127.0.0.1", int(sys.argv[2]), app, threaded=True)
+"""
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`mlflow server` with its own database and artifact proxy."""
+def server(store_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A tracking server that hands out artifacts itself."""
     home, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "artifacts"),
-    ]  # fmt: skip
-    uri = f"http://127.0.0.1:{port}"
+    database, uri = f"sqlite:///{home}/mlflow.db", f"http://127.0.0.1:{port}"
+    if (store_home / "mlruns" / "mlflow.db").exists():
+        shutil.copy(store_home / "mlruns" / "mlflow.db", home / "mlflow.db")
+    variables = {
+        "_MLFLOW_SERVER_FILE_STORE": database, "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true", "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(home / "artifacts"),
+    }  # fmt: skip
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=home, env={**os.environ, "MLFLOW_TRACKING_URI": ""}
-        )
+            [sys.executable, "-c", SERVE, database, str(port)], stdout=log, stderr=log, cwd=home,
+            env={**os.environ, **variables},
+        )  # fmt: skip
         try:
             wait_for(f"{uri}/health", process, home / "log")
             yield uri
         finally:
-            process.terminate()
+            process.kill()
             process.wait(30)
 
 
@@ -66,12 +77,11 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture(scope="module")
 def served(
-    server: str, demand: Demand, task: Task, fitted: dict[str, Fitted], tmp_path_factory: pytest.TempPathFactory
+    server: str, log_ridge: Callable[[Settings], LoggedForecaster], tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
-    settings = Settings.read(home=tmp_path_factory.mktemp("client"), mlflow_uri=server)
-    with retraining(settings, name="one", demand=demand, task=task) as run:
-        one = log_forecaster(run, fitted["ridge"].forecaster, example_inputs(demand, fitted["ridge"].forecaster.spec))
-    promote(register(one, settings, scores={"skill_vs_naive": 0.5}), None, settings, first=True)
+    """A client of that server; one version is registered and promoted."""
+    settings = Settings.read(home=tmp_path_factory.mktemp("client"), mlflow_uri=server, experiment="served")
+    promote(register(log_ridge(settings), settings, scores={"skill_vs_naive": 0.5}), None, settings, first=True)
     return settings
 
 

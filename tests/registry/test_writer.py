@@ -1,4 +1,4 @@
-"""What retrainings leave in MLflow: nested runs, digests, models without pickles, and aliases that only a verdict moves."""
+"""What retrainings leave in MLflow: nested runs, digests, models without pickles; aliases that only a verdict moves."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from forecast.registry.writer import (
     promote,
     recipe_params,
     register,
+    register_folder,
     retraining,
     versions,
 )
@@ -36,14 +37,10 @@ PROMOTED = Verdict(challenger="a", champion="b", promote=True, reasons=("a gain 
 REFUSED = Verdict(challenger="a", champion="b", promote=False, reasons=("refused: the gain may be chance",))
 
 
-def logged(settings: Settings, demand: Demand, task: Task, one: Fitted) -> LoggedForecaster:
-    with retraining(settings, name="one", demand=demand, task=task) as run, run.child("ridge") as child:
-        return log_forecaster(child, one.forecaster, example_inputs(demand, one.forecaster.spec))
-
-
-@pytest.fixture
-def ridge(settings: Settings, demand: Demand, task: Task, fitted: dict[str, Fitted]) -> LoggedForecaster:
-    return logged(settings, demand, task, fitted["ridge"])
+@pytest.fixture(autouse=True)
+def _mlflow_looks_here(settings: Settings) -> None:
+    """mlflow's own functions follow the store that was opened last."""
+    open_store(settings)
 
 
 def read(run: Run) -> Any:
@@ -208,7 +205,7 @@ def test_the_example_speaks_the_sources_unit(demand: Demand, fitted: dict[str, F
 def test_the_first_champion_has_to_beat_the_naive(settings: Settings, ridge: LoggedForecaster) -> None:
     worse = register(ridge, settings, scores={"skill_vs_naive": -0.1})
     silent = register(ridge, settings)
-    with pytest.raises(RegistryError, match="skill -0.1"):
+    with pytest.raises(RegistryError, match=r"skill -0\.1"):
         promote(worse, None, settings, first=True)
     with pytest.raises(RegistryError, match="skill none"):
         promote(silent, None, settings, first=True)
@@ -273,3 +270,16 @@ def test_the_folder_in_the_registry_is_a_forecasters(settings: Settings, ridge: 
 
     folder = Path(mlflow.artifacts.download_artifacts(ridge.uri)) / "artifacts" / "forecaster"
     assert Forecaster.load(folder).spec.name == "ridge"
+
+
+def test_a_folder_alone_becomes_a_challenger(settings: Settings, fitted: dict[str, Fitted], tmp_path: Path) -> None:
+    import mlflow
+
+    fitted["ridge"].forecaster.save(tmp_path / "model")
+    number = register_folder(tmp_path / "model", settings, fitted["ridge"].report)
+    assert aliases(settings) == {"challenger": number}
+    info = mlflow.models.get_model_info(f"models:/{settings.model_name}/{number}")
+    assert info.signature.inputs.input_names() == ["unique_id", "ds", "y", "temperature"]
+    (version,) = versions(settings)
+    tags = open_store(settings).client.get_run(version.run_id).data.tags
+    assert tags["data_sha256"] == fitted["ridge"].forecaster.spec.data_digest

@@ -77,6 +77,24 @@ def test_every_example_of_the_description_is_answered(either: TestClient) -> Non
         answer = either.post("/v1/forecasts", json=example["value"])
         assert answer.status_code == 200, answer.text
         ForecastAnswer.model_validate(answer.json())
+        documented(document, "/v1/forecasts", "post", answer)
+
+
+def documented(document: Any, path: str, method: str, answer: httpx.Response) -> None:
+    """Holds an answer against what the description says about it."""
+    response = document["paths"][path][method]["responses"][str(answer.status_code)]
+    schema = response["content"][answer.headers["content-type"]]["schema"]
+    jsonschema.validate(answer.json(), {**schema, "components": document["components"]})
+
+
+def test_answers_are_as_described(client: TestClient, homeless: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    documented(document, "/v1/models", "get", client.get("/v1/models?registered=true"))
+    documented(document, "/v1/forecasts", "post", client.post("/v1/forecasts", json={}))
+    documented(document, "/v1/forecasts", "post", client.post("/v1/forecasts"))
+    for path in ("/livez", "/readyz"):
+        documented(document, path, "get", client.get(path))
+    documented(document, "/readyz", "get", homeless.get("/readyz"))
 
 
 def test_the_description_holds_together(client: TestClient) -> None:

@@ -14,8 +14,8 @@ from forecast.sources import Declaration, Report, check
 Write = Callable[..., Path]
 
 
-def texts(report: Report, level: str) -> str:
-    return "\n".join(finding.text for finding in report.findings if finding.level == level)
+def texts(report: Report, severity: str) -> str:
+    return "\n".join(finding.text for finding in report.findings if finding.severity == severity)
 
 
 def test_what_was_understood(tmp_path: Path) -> None:

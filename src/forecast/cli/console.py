@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 console = Console()
 
 TITLES = {
     "mae": "MAE", "rmse": "RMSE", "mape": "MAPE %", "mase": "MASE", "bias": "bias", "pinball": "pinball",
-    "coverage_80": "80 % covers", "width_80": "80 % width", "peak_mae": "peak MAE",
+    "coverage_80": "80% covers", "width_80": "80% width", "peak_mae": "peak MAE",
 }  # fmt: skip
 SHARES = ("coverage_80",)
+FIRST = ("mae", "rmse", "mape", "mase", "coverage_80", "peak_mae")
 
 
 class Bars:
@@ -24,7 +26,7 @@ class Bars:
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.tasks: dict[str, object] = {}
+        self.tasks: dict[str, TaskID] = {}
         self.model = ""
 
     def epoch(self, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
@@ -34,6 +36,8 @@ class Bars:
     def named_epoch(self, model: str, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
         """Moves the training bar of one of several models."""
         loss = metrics.get("validation_loss", metrics.get("train_loss"))
+        if stage != "learn":
+            self._end(f"{model} learn".strip())
         self._move(f"{model} {stage}".strip(), epoch, epochs, f"loss {loss:.4f}" if loss is not None else "")
 
     def fold(self, model: str, done: int, folds: int) -> None:
@@ -44,10 +48,16 @@ class Bars:
         """Moves any other bar."""
         self._move(name, done, total, "")
 
+    def _end(self, name: str) -> None:
+        """A stage that stopped early is over: its bar is full at the epoch that it reached."""
+        if name in self.tasks:
+            reached = self.progress.tasks[self.tasks[name]].completed
+            self.progress.update(self.tasks[name], total=reached)
+
     def _move(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self.tasks:
             self.tasks[name] = self.progress.add_task(name, total=total, note="")
-        self.progress.update(self.tasks[name], completed=done, total=total, note=note)  # type: ignore[arg-type]
+        self.progress.update(self.tasks[name], completed=done, total=total, note=note)
 
 
 @contextmanager
@@ -62,12 +72,16 @@ def bars() -> Iterator[Bars]:
 
 
 def scores_table(scores: pd.DataFrame, *, title: str, winner: str | None = None, unit: str = "MW") -> Table:
-    """Models x metrics, best first, the winner marked; MAE, MAPE, MASE and peak score the median, RMSE and bias the mean."""
-    shown = [name for name in TITLES if name in scores.columns]
-    table = Table(title=title, title_justify="left", caption=CAPTION.format(unit=unit), caption_justify="left")
-    table.add_column("model")
+    """Models x metrics, best first, the winner marked; a narrow terminal gets the columns that matter most."""
+    width = 18 + max(len(str(model)) for model in scores.index)
+    shown = [name for name in TITLES if name in scores.columns and (console.width >= width + 95 or name in FIRST)]
+    table = Table(
+        title=title, title_justify="left", caption=CAPTION.format(unit=unit), caption_justify="left", box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    table.add_column("model", no_wrap=True)
     for name in shown:
-        table.add_column(TITLES[name], justify="right")
+        table.add_column(TITLES[name], justify="right", no_wrap=True)
     for model, row in scores.sort_values("mae").iterrows():
         marked = f"★ {model}" if model == winner else f"  {model}"
         table.add_row(marked, *[_number(row[name], name) for name in shown], style="bold green" if model == winner else "")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RECIPES = ("rnn", "lstm", "gru", "attention", "ridge", "trees", "seasonal_naive_day")
 HELD_BACK = "2014-12-30"
 ZONE = "Australia/Melbourne"
-BLIND = "no future temperature"
+BLIND = "no weather ahead"
 
 
 def demo(
@@ -40,7 +40,7 @@ def demo(
     began = time.monotonic()
     settings = Settings.read(model_name="demo")
     plan = RetrainingPlan(
-        recipes=tuple(recipes.split(",")), weeks=weeks, until=f"{HELD_BACK}T00:00+11:00", train_every="6h"
+        recipes=tuple(recipes.split(",")), weeks=weeks, until=f"{HELD_BACK}T00:00+11:00", train_every="12h"
     )  # fmt: skip
     work = settings.mlruns / "work" / "demo"
     _say(1, "The sample")
@@ -97,7 +97,7 @@ def _walk_blind(winner: str, plan: RetrainingPlan, work: Path) -> pd.Series:
 def _show(judgement: Judgement, blind: pd.Series) -> None:
     scores = judgement.table
     scores.loc[f"{judgement.winner} ({BLIND})"] = blind.reindex(scores.columns)
-    title = "Walk-forward, day ahead from local midnight; weather: actual (optimistic), but for the line that says otherwise"
+    title = "Walk-forward, day ahead from local midnight. weather: actual (optimistic), except in the line that has none ahead"
     console.print(scores_table(scores, title=title, winner=judgement.winner, unit="GW"))
     naive = scores.loc["seasonal_naive_week", "mae"]
     gain = 1 - scores.loc[judgement.winner, "mae"] / naive

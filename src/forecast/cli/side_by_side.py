@@ -36,9 +36,11 @@ def side_by_side(jobs: Mapping[str, Callable[..., Result]], bars: Bars, workers:
         bars: where progress is shown.
         workers: processes; one per core where None.
     """
+    from forecast.training import one_thread
+
     context = get_context("spawn")
     count = workers or min(len(jobs), os.cpu_count() or 1)
-    with context.Manager() as manager, ProcessPoolExecutor(count, mp_context=context, initializer=_one_thread) as pool:
+    with context.Manager() as manager, ProcessPoolExecutor(count, mp_context=context, initializer=one_thread) as pool:
         queue, over = _queue(manager), Event()
         listener = Thread(target=_listen, args=(queue, over, bars), daemon=True)
         listener.start()
@@ -48,13 +50,6 @@ def side_by_side(jobs: Mapping[str, Callable[..., Result]], bars: Bars, workers:
         finally:
             over.set()
             listener.join(timeout=5)
-
-
-def _one_thread() -> None:
-    """Two spinning thread pools on two cores slow each other down many times over."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _queue(manager: SyncManager) -> Any:

@@ -1,5 +1,5 @@
 """Columns of every step: clock, same-hour lags, weather shapes; from windows to what networks read."""
 
-from forecast.features.assembly import FeatureState, Features, Inputs, fit_features
+from forecast.features.assembly import Features, FeatureState, Inputs, fit_features
 
 __all__ = ["FeatureState", "Features", "Inputs", "fit_features"]

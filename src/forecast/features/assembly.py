@@ -117,7 +117,8 @@ class Features:
     @property
     def future_load_columns(self) -> tuple[bool, ...]:
         """Which columns ahead are in the demand's unit."""
-        return tuple(name.startswith("load, ") for name in self.future_names)
+        # A covariate cannot be called y.
+        return tuple(name.startswith("y, ") for name in self.future_names)
 
     def _past(self, raw: RawBatch, clock: civil.CivilClock, windows: WindowSet) -> load.Past:
         known_BR = raw.mask_BWC[:, : windows.reach, 0]
@@ -127,7 +128,9 @@ class Features:
             if "holiday" in name.lower() and name in self.columns.known:
                 free_BW = raw.values_BWC[:, :, self.columns.dynamic.index(name)] > 0
                 type_BW = np.maximum(type_BW, free_BW * np.int8(civil.FREE))
-        return load.Past(raw, clock, windows.reach, windows.demand.steps_per_day, type_BW, last_B)
+        demand = windows.demand
+        step_seconds = int(demand.step.total_seconds())
+        return load.Past(raw, clock, windows.reach, demand.steps_per_day, step_seconds, type_BW, last_B)
 
     def _future(self, past: load.Past) -> list[load.Block]:
         config = self.config
@@ -207,4 +210,4 @@ def _empty_past(columns: Columns) -> load.Past:
         np.zeros(4, np.int32),
         zero,
     )
-    return load.Past(raw, clock, 1, 1, np.zeros((1, 2), np.int8), zero)
+    return load.Past(raw, clock, 1, 1, load.DAY_SECONDS, np.zeros((1, 2), np.int8), zero)

@@ -18,7 +18,7 @@ NAMES = (
     *[f"day harmonic {k} {wave}" for k in (1, 2, 3, 4) for wave in ("sin", "cos")],
     *[f"weekday {day}" for day in range(7)],
     *[f"year harmonic {k} {wave}" for k in (1, 2, 3) for wave in ("sin", "cos")],
-    *["holiday", "eve of a holiday", "day after a holiday", "holiday a week before"],
+    *["public holiday", "eve of a public holiday", "day after a public holiday", "public holiday a week before"],
 )
 DAY_TYPES = ("workday", "Saturday", "Sunday or holiday")
 FREE = len(DAY_TYPES) - 1
@@ -32,7 +32,7 @@ class CivilClock:
         columns_RK: float32 [rows, len(NAMES)].
         context_R3: float32, the part of it that the context shows: wave of the day (sin, cos), weekend or holiday.
         day_type_R: place in `DAY_TYPES`.
-        offset_R: the zone's distance from UTC, in periods.
+        offset_R: the zone's distance from UTC in seconds.
         base_S: row of each series' own row 0.
     """
 
@@ -87,13 +87,12 @@ def _describe(
     columns += [wave(2 * np.pi * k * year_R) for k in (1, 2, 3) for wave in (np.sin, np.cos)]
     columns += [holiday.on(0), holiday.on(1), holiday.on(-1), holiday.on(-7)]
     matrix = np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
-    offset = np.round(local.utc_offset_seconds / demand.step.total_seconds()).astype(np.int32)
     free = holiday.on(0)
     wave_of_day = NAMES.index("day harmonic 1 sin")
     weekend_or_holiday = (free | (local.weekday >= 5)).astype(np.float32)
     context = np.column_stack([matrix[:, wave_of_day : wave_of_day + 2], weekend_or_holiday])
     day_type = np.where(free | (local.weekday == 6), FREE, local.weekday == 5).astype(np.int8)
-    return matrix, context, day_type, offset
+    return matrix, context, day_type, local.utc_offset_seconds.astype(np.int32)
 
 
 class _Holidays:

@@ -6,7 +6,7 @@ B windows, H horizon, W rows of a window, K columns of a block.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,14 @@ import numpy.typing as npt
 from forecast.features.civil import CivilClock
 from forecast.windows import Bools, Floats, Ints, RawBatch
 
+Scalar = TypeVar("Scalar", bound=np.generic)
+DAY_SECONDS = 86_400
 SIMILAR_DAYS = 14
 DECAY_PER_DAY = 0.85
 
 
 class Block(NamedTuple):
-    """Columns side by side: their names, values [B, H, K] and where they are known; H is 1 where all steps are told the same."""
+    """Columns side by side: names, values [B, H, K] and where they are known; H is 1 where all steps hear the same."""
 
     names: tuple[str, ...]
     value_BHK: Floats
@@ -35,6 +37,7 @@ class Past:
         clock: their calendar.
         reach: R, rows of history.
         per_day: rows in 24 hours.
+        step_seconds: length of a row.
         day_type_BW: 0 workday, 1 Saturday, 2 Sunday or holiday.
         last_B: window column of the last known y (R - 1 when up to date, -1 when none is known).
     """
@@ -43,6 +46,7 @@ class Past:
     clock: CivilClock
     reach: int
     per_day: int
+    step_seconds: int
     day_type_BW: npt.NDArray[np.int8]
     last_B: Ints
 
@@ -56,22 +60,27 @@ class Past:
         """Rows in an hour, at least one."""
         return max(1, self.per_day // 24)
 
-    def days_back(self, days_BHK: Ints) -> Ints:
-        """Window columns [B, H, K] at the same LOCAL clock some days before each step."""
-        column_BHK = (self.reach + np.arange(self.horizon))[:, None] - days_BHK * self.per_day
-        base_B11 = (self.clock.base_S[self.batch.series_B] + self.batch.row_B - self.reach)[:, None, None]
-        now_BH1 = np.take(self.clock.offset_R, base_B11 + self.reach + np.arange(self.horizon)[:, None])
-        then_BHK = np.take(self.clock.offset_R, base_B11 + np.maximum(column_BHK, 0))
-        return np.asarray(column_BHK + (now_BH1 - then_BHK))
+    def days_back(self, days_KBH: Ints) -> Ints:
+        """Window columns [K, B, H] at the same LOCAL clock some days before each step."""
+        ahead_H = self.reach + np.arange(self.horizon)
+        column_KBH = ahead_H - self._rows(days_KBH * DAY_SECONDS)
+        base_B1 = (self.clock.base_S[self.batch.series_B] + self.batch.row_B - self.reach)[:, None]
+        now_BH = np.take(self.clock.offset_R, base_B1 + ahead_H)
+        then_KBH = np.take(self.clock.offset_R, base_B1 + np.maximum(column_KBH, 0))
+        return np.asarray(ahead_H - self._rows(days_KBH * DAY_SECONDS - now_BH + then_KBH))
 
-    def take(self, column: Ints, plane: int = 0) -> tuple[Floats, Bools]:
-        """Values and mask of one of the demand's columns at window columns [B, ...]; outside the window is unknown."""
+    def _rows(self, seconds: Ints) -> Ints:
+        """The nearest number of rows: steps need not divide an hour or a day."""
+        return np.asarray((seconds + self.step_seconds // 2) // self.step_seconds)
+
+    def take(self, column_KBH: Ints, plane: int = 0) -> tuple[Floats, Bools]:
+        """Values and mask [K, B, H] of one of the demand's columns at window columns; outside the window is unknown."""
         batch, width, planes = self.batch.values_BWC.shape
-        inside = (column >= 0) & (column < width)
-        first = np.arange(batch).reshape(-1, *[1] * (column.ndim - 1)) * width
-        place = (first + np.where(inside, column, 0)) * planes + plane
-        mask = self.batch.mask_BWC.reshape(-1).take(place) & inside
-        return np.where(mask, self.batch.values_BWC.reshape(-1).take(place), np.float32(0)), mask
+        inside_KBH = (column_KBH >= 0) & (column_KBH < width)
+        first_B1 = np.arange(batch)[:, None] * (width * planes) + plane
+        place_KBH = np.where(inside_KBH, column_KBH, 0) * planes + first_B1
+        mask_KBH = self.batch.mask_BWC.reshape(-1).take(place_KBH) & inside_KBH
+        return np.where(mask_KBH, self.batch.values_BWC.reshape(-1).take(place_KBH), np.float32(0)), mask_KBH
 
     def shifted(self, plane: int, shifts: tuple[int, ...]) -> tuple[Floats, Bools]:
         """One column [B, H, K] some rows before (negative) or after each step; outside the window is unknown."""
@@ -88,17 +97,18 @@ class Past:
 
     def newest(self, rows: int, plane: int = 0) -> tuple[Floats, Bools]:
         """The `rows` newest values [B, rows] up to the last known y."""
-        end = int(self.last_B[0]) + 1
-        if rows <= end and (self.last_B == self.last_B[0]).all():
-            window = slice(end - rows, end)
-            return self.batch.values_BWC[:, window, plane], self.batch.mask_BWC[:, window, plane]
-        return self.take(self.last_B[:, None] + np.arange(1 - rows, 1), plane)
+        value_1BL, mask_1BL = self.take(self.last_B[None, :, None] + np.arange(1 - rows, 1), plane)
+        return value_1BL[0], mask_1BL[0]
 
     def nearest_day(self, multiple: int = 1) -> Ints:
-        """Fewest days [B, H, 1], a multiple of `multiple`, back to a same-hour value that is known already."""
+        """Fewest days [B, H], a multiple of `multiple`, back to a same-hour value that is known already."""
         ahead_BH = self.reach + np.arange(self.horizon) - self.last_B[:, None]
-        days_BH = np.maximum(1, -(-ahead_BH // self.per_day))
-        return np.asarray(-(-days_BH // multiple) * multiple)[:, :, None]
+        days_BH = np.maximum(1, -(-ahead_BH // self.per_day) - 1)
+        days_BH = -(-days_BH // multiple) * multiple
+        # A clock change lengthens or shortens the way back: the first guess is a day early and moves on where unknown.
+        for _ in range(2):
+            days_BH = days_BH + multiple * (self.days_back(days_BH) > self.last_B[:, None])
+        return np.asarray(days_BH)
 
 
 def load_blocks(past: Past, days: int, similar: bool, latest: bool) -> list[Block]:
@@ -110,40 +120,45 @@ def load_blocks(past: Past, days: int, similar: bool, latest: bool) -> list[Bloc
         similar: whether the mean of similar days is one.
         latest: whether the last hours and days are some.
     """
-    column_BHK = past.days_back(past.nearest_day() + np.arange(max(days, SIMILAR_DAYS)))
-    value_BHK, known_BHK = past.take(column_BHK)
-    names = tuple(f"load, same hour, {rank + 1}. day back" for rank in range(days))
-    blocks = [Block(names, value_BHK[:, :, :days], known_BHK[:, :, :days]), weeks_back(past)]
+    column_KBH = past.days_back(past.nearest_day() + ranks(max(days, SIMILAR_DAYS)))
+    value_KBH, known_KBH = past.take(column_KBH)
+    names = tuple(f"y, same hour, {rank + 1}. day back" for rank in range(days))
+    blocks = [Block(names, last_axis(value_KBH[:days]), last_axis(known_KBH[:days])), weeks_back(past)]
     if similar:
-        ranked = slice(0, SIMILAR_DAYS)
-        blocks.append(similar_days(past, column_BHK[:, :, ranked], value_BHK[:, :, ranked], known_BHK[:, :, ranked]))
+        blocks.append(similar_days(past, column_KBH[:SIMILAR_DAYS], value_KBH[:SIMILAR_DAYS], known_KBH[:SIMILAR_DAYS]))
     return [*blocks, recent(past)] if latest else blocks
+
+
+def ranks(count: int) -> Ints:
+    """0, 1, 2, ... [K, 1, 1]."""
+    return np.arange(count)[:, None, None]
+
+
+def last_axis(part_KBH: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """[K, B, H] seen as [B, H, K]: columns are computed plane by plane, which is quick, and stored side by side."""
+    return np.moveaxis(part_KBH, 0, 2)
 
 
 def weeks_back(past: Past) -> Block:
     """The step's local clock one and two weeks back, and an hour beside it."""
-    week_BH1 = past.nearest_day(7)
-    column_BH2 = past.days_back(np.concatenate([week_BH1, week_BH1 + 7], axis=2))
-    beside_BH2 = column_BH2[:, :, :1] + np.array([-past.hour, past.hour])
+    column_KBH = past.days_back(past.nearest_day(7) + 7 * ranks(2))
+    beside_KBH = column_KBH[:1] + np.array([-past.hour, past.hour])[:, None, None]
+    value_KBH, known_KBH = past.take(np.concatenate([column_KBH, beside_KBH]))
     names = ("a week back", "two weeks back", "a week back, an hour before", "a week back, an hour after")
-    return Block(
-        tuple(f"load, same hour, {name}" for name in names),
-        *past.take(np.concatenate([column_BH2, beside_BH2], axis=2)),
-    )
+    return Block(tuple(f"y, same hour, {name}" for name in names), last_axis(value_KBH), last_axis(known_KBH))
 
 
-def similar_days(past: Past, column_BHK: Ints, value_BHK: Floats, known_BHK: Bools) -> Block:
+def similar_days(past: Past, column_KBH: Ints, value_KBH: Floats, known_KBH: Bools) -> Block:
     """Mean of the last 14 known days' same hour on days of the step's own type, recent ones weighing more."""
-    width = past.day_type_BW.shape[1]
-    row_B11 = np.arange(len(past.last_B))[:, None, None] * width
-    then_BHK = past.day_type_BW.reshape(-1).take(row_B11 + np.clip(column_BHK, 0, width - 1))
-    alike_BHK = known_BHK & (then_BHK == past.day_type_BW[:, past.reach :, None])
-    weight_BHK = alike_BHK * (DECAY_PER_DAY ** np.arange(SIMILAR_DAYS)).astype(np.float32)
-    # Running sums add one day after the other: the same order, and so the same bits, for any batch.
-    total_BH1, sum_BH1 = (np.cumsum(part, axis=2)[:, :, -1:] for part in (weight_BHK * value_BHK, weight_BHK))
-    known_BH1 = sum_BH1 > 0
-    mean_BH1 = np.where(known_BH1, total_BH1 / np.maximum(sum_BH1, np.float32(1e-9)), np.float32(0))
-    return Block(("load, similar days",), mean_BH1, known_BH1)
+    batch, width = past.day_type_BW.shape
+    row_B1 = np.arange(batch)[:, None] * width
+    then_KBH = past.day_type_BW.reshape(-1).take(row_B1 + np.clip(column_KBH, 0, width - 1))
+    alike_KBH = known_KBH & (then_KBH == past.day_type_BW[:, past.reach :])
+    weight_KBH = alike_KBH * (DECAY_PER_DAY ** ranks(SIMILAR_DAYS)).astype(np.float32)
+    total_BH, sum_BH = (weight_KBH * value_KBH).sum(0), weight_KBH.sum(0)
+    known_BH = sum_BH > 0
+    mean_BH = np.where(known_BH, total_BH / np.maximum(sum_BH, np.float32(1e-9)), np.float32(0))
+    return Block(("y, similar days",), mean_BH[:, :, None], known_BH[:, :, None])
 
 
 def recent(past: Past) -> Block:
@@ -158,9 +173,10 @@ def recent(past: Past) -> Block:
 
     columns = [(f"{back + 1}. hour back", mean(*told(hour, back * hour))) for back in range(6)]
     columns += [("mean of the last day", mean(*told(day))), *extremes(*told(day))]
-    columns += [("mean of the day before", mean(*told(day, day))), ("mean of the last 14 days", mean(value_BL, mask_BL))]
-    columns.append(("hour a week before the last", mean(*told(hour, 7 * day))))
-    return flat("load", columns)
+    columns += [("mean of the day before", mean(*told(day, day)))]
+    columns += [("mean of the last 14 days", mean(value_BL, mask_BL))]
+    columns += [("hour a week before the last", mean(*told(hour, 7 * day)))]
+    return flat("y", columns)
 
 
 Told = tuple[Floats, Bools]
@@ -181,7 +197,8 @@ def mean(value_BL: Floats, mask_BL: Bools) -> Told:
 
 def extremes(value_BL: Floats, mask_BL: Bools, stretch: str = "the last day") -> list[tuple[str, Told]]:
     """Lowest and highest [B] of the known values."""
-    known_B, endless = mask_BL.any(1), np.float32(np.inf)
+    known_B: Bools = np.asarray(mask_BL.any(1))
+    endless = np.float32(np.inf)
     low_B = np.where(known_B, np.where(mask_BL, value_BL, endless).min(1), np.float32(0))
     high_B = np.where(known_B, np.where(mask_BL, value_BL, -endless).max(1), np.float32(0))
     return [(f"lowest of {stretch}", (low_B, known_B)), (f"highest of {stretch}", (high_B, known_B))]

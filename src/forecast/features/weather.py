@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.features.load import Block, Past, extremes, flat, mean
-from forecast.windows import Bools, Floats
+from forecast.features.load import Block, Past, extremes, flat, last_axis, mean
 
 MEMORY_HOURS = (6, 24, 48, 72)
 
@@ -28,21 +27,18 @@ def known_ahead(past: Past, name: str, plane: int, knots: tuple[float, ...], bin
     value_BHK, known_BHK = past.shifted(plane, shifts)
     beside = (name, *[f"{name}, {back} h before" for back in before], *[f"{name}, {lead} h after" for lead in after])
     memory = _running_means(past, name, plane)
-    yesterday = Block((f"{name}, a day before",), value_BHK[:, :, -1:], known_BHK[:, :, -1:])
-    bent = [
-        (name, value_BHK[:, :, :1], known_BHK[:, :, :1]),
-        *[(memory.names[place], memory.value_BHK[:, :, [place]], memory.known_BHK[:, :, [place]]) for place in (1, 3)],
-        (yesterday.names[0], yesterday.value_BHK, yesterday.known_BHK),
-    ]
     now = Block(beside, value_BHK[:, :, :-1], known_BHK[:, :, :-1])
-    return [now, memory, yesterday, _over_horizon(past, name, plane), *[_hinges(*one, knots) for one in bent]]
+    yesterday = Block((f"{name}, a day before",), value_BHK[:, :, -1:], known_BHK[:, :, -1:])
+    bent = _hinges([(now, 0), (memory, 1), (memory, 3), (yesterday, 0)], knots)
+    return [now, memory, yesterday, _over_horizon(past, name, plane), bent]
 
 
 def past_only(past: Past, name: str, plane: int) -> list[Block]:
     """Columns of a covariate that is known up to the cutoff: same hour of the last days, last value, recent means."""
-    ranks = (0, 1, 6)
-    names = tuple(f"{name}, same hour, {rank + 1}. day back" for rank in ranks)
-    same_hour = Block(names, *past.take(past.days_back(past.nearest_day() + np.array(ranks)), plane))
+    back = np.array([0, 1, 6])[:, None, None]
+    value_KBH, known_KBH = past.take(past.days_back(past.nearest_day() + back), plane)
+    names = tuple(f"{name}, same hour, {rank + 1}. day back" for rank in back.ravel())
+    same_hour = Block(names, last_axis(value_KBH), last_axis(known_KBH))
     value_BL, mask_BL = past.newest(7 * past.per_day, plane)
     columns = []
     for hours in (1, 6, 24, 168):
@@ -52,13 +48,14 @@ def past_only(past: Past, name: str, plane: int) -> list[Block]:
     return [same_hour, flat(name, columns)]
 
 
-def _hinges(name: str, value_BH1: Floats, known_BH1: Bools, knots: tuple[float, ...]) -> Block:
-    above_BHK = np.maximum(value_BH1 - np.array(knots, dtype=np.float32), np.float32(0))
-    return Block(
-        tuple(f"{name} above {knot:g}" for knot in knots),
-        np.where(known_BH1, above_BHK, np.float32(0)),
-        np.broadcast_to(known_BH1, above_BHK.shape),
-    )
+def _hinges(bent: list[tuple[Block, int]], knots: tuple[float, ...]) -> Block:
+    """What some columns, each named by its block and its place there, have above each knot."""
+    names = tuple(f"{block.names[place]} above {knot:.12g}" for block, place in bent for knot in knots)
+    value_KBH = np.repeat(np.stack([block.value_BHK[:, :, place] for block, place in bent]), len(knots), axis=0)
+    known_KBH = np.repeat(np.stack([block.known_BHK[:, :, place] for block, place in bent]), len(knots), axis=0)
+    knot_K11 = np.tile(np.array(knots, dtype=np.float32), len(bent))[:, None, None]
+    above_KBH = np.where(known_KBH, np.maximum(value_KBH - knot_K11, np.float32(0)), np.float32(0))
+    return Block(names, last_axis(above_KBH), last_axis(known_KBH))
 
 
 def _running_means(past: Past, name: str, plane: int) -> Block:

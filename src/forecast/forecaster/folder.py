@@ -56,7 +56,8 @@ def read_spec(folder: Path) -> ForecasterSpec:
         return ForecasterSpec.model_validate_json((folder / SPEC).read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
         told = str(error).splitlines()[0]
-        raise ModelFolderError(f"{folder / SPEC} cannot be read ({told})", "this version's format 1", _ADVICE) from error
+        found = f"{folder / SPEC} cannot be read ({told})"
+        raise ModelFolderError(found, "this version's format 1", _ADVICE) from error
 
 
 def read_arrays(folder: Path) -> Arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from forecast.calibration import window_scale
-from forecast.errors import DataError, RequestError
+from forecast.errors import DataError, ModelFolderError, RequestError
 from forecast.features.civil import HOURS
 from forecast.forecaster import folder as _folder
-from forecast.forecaster.models import Floats, Model, model_class
 from forecast.forecaster.missing import what_is_missing
+from forecast.forecaster.models import Floats, Model, model_class
 from forecast.forecaster.spec import ForecasterSpec
-from forecast.tables import Demand, Forecast, mean_of_quantiles, quantile_columns
+from forecast.tables import Demand, Forecast, mean_of_quantiles, power_unit, quantile_columns
 from forecast.tables.forecast import check_levels
 from forecast.windows import Ints, origins_at
 
@@ -60,14 +60,16 @@ class Forecaster:
             batch: windows per pass; answers agree to 1e-5 whatever it is.
 
         Returns:
-            a `Forecast` in the demand's own unit, sorted by series, cutoff and period.
+            a `Forecast` in the demand's own unit: the demand's series one after the other, each by cutoff and period.
 
         Raises:
             DataError: the demand lacks columns or has another step.
-            RequestError: horizon or quantiles that cannot be answered.
+            RequestError: cutoffs, horizon or quantiles that cannot be answered.
         """
-        self._check(demand)
-        wanted = check_levels(quantiles or self.spec.recipe.quantiles, self.spec.recipe.quantiles)
+        demand = self._checked(demand)
+        offered = self.spec.recipe.quantiles
+        wanted = check_levels(quantiles if quantiles is not None else offered, offered)
+        cutoffs, spans = _ordered(cutoffs, spans)
         steps = self._horizon(demand, cutoffs, horizon, spans)
         reader = self.spec.column_reader
         windows = reader.window_set(demand, origins_at(demand, cutoffs), steps)
@@ -81,13 +83,10 @@ class Forecaster:
             parts.append(self.spec.calibration.apply(self.model.quantiles(inputs), hour_BH, scale_B))
         frame = _frame(windows.origins.at(np.arange(len(windows)), demand), np.concatenate(parts), demand, self.spec)
         if spans is not None:
-            frame = _within(frame, pd.DatetimeIndex(cutoffs), spans)
-        offered = quantile_columns(self.spec.recipe.quantiles)
-        keep = [name for name in frame.columns if name not in offered or name in quantile_columns(wanted)]
-        told = what_is_missing(demand, pd.DatetimeIndex(cutoffs), self.spec.context, steps)
-        if steps > self.spec.task.horizon:
-            told = (*told, f"{steps} steps were asked, {self.spec.task.horizon} were learned: the last are extrapolated")
-        return Forecast(frame[keep], demand.unit, self.spec.name, told)
+            frame = _within(frame, spans, steps)
+        unwanted = [name for name in quantile_columns(offered) if name not in quantile_columns(wanted)]
+        told = (*what_is_missing(demand, cutoffs, self.spec.context, steps), *self._unusual(demand, steps))
+        return Forecast(frame.drop(columns=unwanted), demand.unit, self.spec.name, told)
 
     def save(self, folder: Path) -> None:
         """Writes the folder: JSON, safetensors, and a manifest of digests."""
@@ -102,10 +101,17 @@ class Forecaster:
         """
         _folder.verify(folder)
         spec = _folder.read_spec(folder)
-        chosen = model_class(spec.recipe.model.kind)
-        return cls(spec, chosen.restore(spec.model, _folder.read_arrays(folder)))
+        chosen, arrays = model_class(spec.recipe.model.kind), _folder.read_arrays(folder)
+        try:
+            return cls(spec, chosen.restore(spec.model, arrays))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelFolderError(
+                f"the weights in {folder} do not fit its {_folder.SPEC} ({error})", "both from one training",
+                "train again",
+            ) from error  # fmt: skip
 
-    def _check(self, demand: Demand) -> None:
+    def _checked(self, demand: Demand) -> Demand:
+        """The demand, when the model can read it; without a country of its own it keeps the model's holidays."""
         if demand.step != self.spec.step:
             raise DataError(
                 f"a step of {demand.step}", f"the {self.spec.step} that model '{self.spec.name}' was trained on",
@@ -115,18 +121,27 @@ class Forecaster:
             raise DataError(
                 f"covariates {demand.columns.dynamic[1:] + demand.columns.static}",
                 f"{self.spec.columns.dynamic[1:] + self.spec.static} as in training, in this order",
-                f"model '{self.spec.name}' reads past {self.spec.past}, known {self.spec.known}, static {self.spec.static}",
+                f"model '{self.spec.name}' reads past {self.spec.past}, known {self.spec.known} and static "
+                f"{self.spec.static}",
             )
+        return demand if demand.country is not None else replace(demand, country=self.spec.country)
+
+    def _unusual(self, demand: Demand, steps: int) -> list[str]:
+        """Warnings about a request that differs from what was learned."""
+        told = []
+        if steps > self.spec.task.horizon:
+            told.append(f"{steps} steps were asked, {self.spec.task.horizon} were learned: the last are extrapolated")
+        if power_unit(demand.unit) != power_unit(self.spec.unit):
+            told.append(f"the history is in {demand.unit}, the model learned from {self.spec.unit}: check the unit")
+        return told
 
     def _horizon(
-        self, demand: Demand, cutoffs: Sequence[pd.Timestamp] | pd.DatetimeIndex, horizon: int | None,
-        spans: Sequence[Span] | None,
-    ) -> int:  # fmt: skip
-        if not len(cutoffs):
-            raise RequestError("no cutoff", "at least one")
+        self, demand: Demand, cutoffs: pd.DatetimeIndex, horizon: int | None, spans: Sequence[Span] | None
+    ) -> int:
         steps = horizon if horizon is not None else self.spec.task.horizon
         if spans is not None:
-            steps = max(int(np.ceil((end - cutoff) / demand.step)) for cutoff, (_, end) in zip(cutoffs, spans, strict=True))
+            reach = [(end - cutoff) / demand.step for cutoff, (_, end) in zip(cutoffs, spans, strict=True)]
+            steps = int(np.ceil(max(reach)))
         most = MAX_HORIZON_DAYS * demand.steps_per_day
         if not 1 <= steps <= most:
             raise RequestError(f"a horizon of {steps} steps", f"1 to {most} ({MAX_HORIZON_DAYS} days)", "ask for less")
@@ -153,9 +168,22 @@ def _frame(where: tuple[Ints, Ints, Ints], quantiles_NHQ: Floats, demand: Demand
     return frame
 
 
-def _within(frame: pd.DataFrame, cutoffs: pd.DatetimeIndex, spans: Sequence[Span]) -> pd.DataFrame:
-    """Only the periods that each cutoff was asked for."""
-    begins = pd.Series([begin for begin, _ in spans], index=cutoffs)
-    ends = pd.Series([end for _, end in spans], index=cutoffs)
-    inside = (frame["ds"] >= frame["cutoff"].map(begins)) & (frame["ds"] < frame["cutoff"].map(ends))
-    return frame[inside].reset_index(drop=True)
+def _ordered(
+    cutoffs: Sequence[pd.Timestamp] | pd.DatetimeIndex, spans: Sequence[Span] | None
+) -> tuple[pd.DatetimeIndex, list[Span] | None]:
+    """The cutoffs in time order (UTC), and their spans with them."""
+    moments = pd.DatetimeIndex(cutoffs)
+    if not len(moments):
+        raise RequestError("no cutoff", "at least one")
+    if moments.tz is None:
+        raise RequestError("the cutoffs carry no zone", "aware stamps", "add the zone", stamps=moments)
+    order = np.argsort(moments.asi8, kind="stable")
+    return moments[order].tz_convert("UTC"), [spans[place] for place in order] if spans is not None else None
+
+
+def _within(frame: pd.DataFrame, spans: Sequence[Span], steps: int) -> pd.DataFrame:
+    """Only the periods that each cutoff was asked for; a frame holds `steps` rows per window, cutoff by cutoff."""
+    place_N = np.arange(len(frame)) // steps % len(spans)
+    begins, ends = (pd.DatetimeIndex(side).tz_convert("UTC")[place_N] for side in zip(*spans, strict=True))
+    inside_N = (frame["ds"] >= begins) & (frame["ds"] < ends)
+    return frame[inside_N].reset_index(drop=True)

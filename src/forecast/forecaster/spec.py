@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
@@ -35,7 +37,7 @@ class ForecasterSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = 1
+    format: Literal[1] = 1
     recipe: Recipe
     task: Task
     model: dict[str, object]

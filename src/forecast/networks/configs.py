@@ -185,12 +185,14 @@ class HighwayConfig(_Frozen):
 class ScalingConfig(_Frozen):
     """How a network scales its inputs and outputs.
 
-    `scale`: "window" divides by each window's own standard deviation (many series of different size), "series" by one
-    standard deviation of demand about the window's level, fitted on the training windows (one series). Everything a
-    network reads is clipped to ± `clip`.
+    `scale`: "level" divides by the window's level times the usual ratio of spread to level, fitted on the training
+    windows: steady from week to week, and right for series of any size; "window" divides by each window's own standard
+    deviation, which a hot week doubles; "series" by one standard deviation for all, for a single series. A window whose
+    level is near zero (net demand) is never scaled by less than half its own deviation. Everything a network reads is
+    clipped to ± `clip`.
     """
 
-    scale: Literal["window", "series"] = "window"
+    scale: Literal["level", "window", "series"] = "level"
     clip: float = Field(default=6.0, gt=0.0)
 
 

@@ -18,6 +18,8 @@ from forecast.networks.moments import Moments
 SMALLEST_RATIO = 1e-3
 """A window's scale is at least this share of its level: a constant load is not divided by zero."""
 SMALLEST_SCALE = 1e-6
+HALF = 0.5
+"""Scaled by its level, a window keeps at least this share of its own deviation."""
 GROUPS = ("past", "future", "static", "window")
 
 
@@ -38,9 +40,10 @@ class WindowScaling(nn.Module):
     """Level and scale of each window, and the standardisation of all columns.
 
     The level is the mean of the known load over the newest `level_steps` steps, failing that over the whole context,
-    failing that the training windows' mean level. The scale is the context's standard deviation about the level
-    ("window") or the training windows' ("series"); a window without any known load has the latter, and one with fewer
-    known steps than a level needs leans on the usual ratio of scale to level, because three hours show no spread.
+    failing that the training windows' mean level. The scale is the usual share of the level ("level"), the context's
+    standard deviation about the level ("window") or the training windows' ("series"); a window without any known load
+    has the latter, and one with fewer known steps than a level needs leans on the usual ratio of scale to level,
+    because three hours show no spread.
     Load columns become (x − level) / scale; then every column is standardised with the training windows' mean and
     deviation, clipped, and zero where masked. Before `fit` the standardisation is the identity.
     """
@@ -51,7 +54,7 @@ class WindowScaling(nn.Module):
 
     def __init__(self, config: ScalingConfig, shape: NetworkShape) -> None:
         super().__init__()
-        self.per_window, self.clip, self.level_steps = config.scale == "window", config.clip, shape.level_steps
+        self.by, self.clip, self.level_steps = config.scale, config.clip, shape.level_steps
         past_load = tuple(sorted({0, *shape.past_load_columns}))
         self.register_buffer("past_load_P", _flags(past_load, shape.past_columns), persistent=False)
         self.register_buffer("future_load_F", _flags(shape.future_load_columns, shape.future_columns), persistent=False)
@@ -74,8 +77,11 @@ class WindowScaling(nn.Module):
         trust_B1 = (mask_BL.sum(1, keepdim=True) / min(self.level_steps, mask_BL.shape[1])).clamp(max=1.0)
         variance_B1 = trust_B1 * variance_B1 + (1 - trust_B1) * (self.ratio * level_B1) ** 2
         own_B1 = torch.maximum(variance_B1.sqrt(), _smallest(level_B1))
-        scale_B1 = torch.where(some_B1, own_B1, self.scale) if self.per_window else self.scale.expand_as(level_B1)
-        return Window(level_B1, scale_B1, known_B1)
+        if self.by == "series":
+            return Window(level_B1, self.scale.expand_as(level_B1), known_B1)
+        if self.by == "level":
+            own_B1 = torch.maximum(self.ratio * level_B1.abs(), HALF * own_B1)
+        return Window(level_B1, torch.where(some_B1, own_B1, self.scale), known_B1)
 
     def past(self, past_BLP: Tensor, past_mask_BLP: Tensor, window: Window) -> Tensor:
         """Standardised past, (B, L, P)."""

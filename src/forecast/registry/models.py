@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -90,13 +91,13 @@ def example_inputs(demand: Demand, spec: ForecasterSpec, cutoff: pd.Timestamp | 
     return frame.astype({name: "float64" for name in frame.columns if name not in ("unique_id", "ds")})
 
 
-def log_forecaster(run: Run, forecaster: Forecaster, example: pd.DataFrame) -> LoggedForecaster:
+def log_forecaster(run: Run, forecaster: Forecaster, example: pd.DataFrame | None) -> LoggedForecaster:
     """Logs a forecaster as MLflow's pyfunc from code: safetensors and JSON, signature, example, requirements.
 
     Args:
         run: the recipe's run.
         forecaster: what to log.
-        example: as `example_inputs` makes it.
+        example: as `example_inputs` makes it; None where no data is at hand.
     """
     import mlflow
     from mlflow.models import ModelSignature
@@ -106,12 +107,14 @@ def log_forecaster(run: Run, forecaster: Forecaster, example: pd.DataFrame) -> L
         folder = Path(room) / FOLDER
         forecaster.save(folder)
         digest = folder_digest(folder)
-        with mlflow.start_run(run_id=run.run_id, nested=True):
+        with mlflow.start_run(run_id=run.run_id, nested=True), warnings.catch_warnings():
+            # A folder that is registered alone has no data to take an example from.
+            warnings.filterwarnings("ignore", message=".*An input example was not provided")
             info = mlflow.pyfunc.log_model(
                 name=spec.name,
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
                 artifacts={FOLDER: str(folder)},
-                signature=ModelSignature(*_signature(spec, list(example.columns))),
+                signature=ModelSignature(*_signature(spec)),
                 input_example=example,
                 pip_requirements=_requirements(spec.recipe.model.kind),
                 metadata={"digest": digest, "forecast_version": forecast.__version__},
@@ -251,12 +254,14 @@ def _ensure_registered(client: Any, name: str) -> None:
         client.create_registered_model(name, description=REGISTERED_NOTE)
 
 
-def _signature(spec: ForecasterSpec, columns: list[str]) -> tuple[Any, Any, Any]:
+def _signature(spec: ForecasterSpec) -> tuple[Any, Any, Any]:
     """Inputs, outputs and parameters as MLflow's UI and its server state them."""
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    texts = ("unique_id", "ds")
-    inputs = Schema([ColSpec("string" if name in texts else "double", name) for name in columns])
+    covariates = (*spec.columns.dynamic, *spec.columns.static)
+    inputs = Schema(
+        [ColSpec("string", "unique_id"), ColSpec("string", "ds"), *[ColSpec("double", c) for c in covariates]]
+    )
     said = quantile_columns(spec.recipe.quantiles)
     stamps = [ColSpec("datetime", name) for name in ("cutoff", "ds")]
     numbers = [ColSpec("double", name) for name in ("mean", *said)]

@@ -15,11 +15,12 @@ from forecast.recipe import Task
 from forecast.registry.listing import aliases
 from forecast.registry.models import Verdict, example_inputs, log_forecaster, promote, register
 from forecast.registry.runs import Run, dataset_name, recipe_params, retraining
-from forecast.registry.words import recipe_note, retraining_note, weather_of
+from forecast.registry.words import recipe_note, retraining_note, weather_of, with_skill
 from forecast.settings import Settings
 from forecast.tables import Demand
 
 if TYPE_CHECKING:
+    from forecast.backtest import Walk
     from forecast.training import Fitted
 
 LOCAL_UI = "http://127.0.0.1:5000"
@@ -67,6 +68,12 @@ class _Story:
     @property
     def zones(self) -> dict[str, str]:
         return {one.unique_id: one.zone for one in self.demand.series}
+
+    def note(self, model: str) -> str:
+        """A recipe's page; it says when what is logged has learned from the walked days, too."""
+        one, walked = self.fitted[model], self.table["cutoff"].max()
+        learned = pd.Timestamp(one.forecaster.spec.trained_until)
+        return recipe_note(one.forecaster.spec, self.figures(model), one.report.gradient_health, again=learned > walked)
 
     def figures(self, model: str) -> dict[str, float]:
         if model not in self.scores.index:
@@ -119,13 +126,20 @@ def log_retraining(
     return log
 
 
-def with_skill(scores: pd.DataFrame) -> pd.DataFrame:
-    """Scores with `skill_vs_naive`, the share of the better seasonal naive's MAE that is gone; NaN without one."""
-    indexed = scores.set_index("model") if "model" in scores.columns else scores.copy()
-    naive = [model for model in indexed.index if "naive" in str(model)]
-    yardstick = indexed.loc[naive, "mae"].min() if naive else float("nan")
-    indexed["skill_vs_naive"] = 1 - indexed["mae"] / yardstick if yardstick > 0 else float("nan")
-    return indexed
+def log_walk(
+    settings: Settings, *, demand: Demand, task: Task, walked: Walk, scores: pd.DataFrame | None = None,
+    title: str | None = None,
+) -> RetrainingLog:  # fmt: skip
+    """Logs a walk that serves for judging only: nothing is registered, no alias moves.
+
+    Raises:
+        RegistryError: the store cannot be opened.
+    """
+    fitted = {name: each[-1] for name, each in walked.fitted.items()}
+    return log_retraining(
+        settings, demand=demand, task=task, walk_table=walked.table, fitted=fitted, scores=scores, title=title,
+        folds=walked.fitted, enlist=False,
+    )  # fmt: skip
 
 
 def _story(
@@ -168,7 +182,7 @@ def _log_recipe(run: Run, story: _Story, model: str) -> Any:
     spec, report = fitted.forecaster.spec, fitted.report
     run.params(recipe_params(spec.recipe, spec.task))
     run.tags({"data": dataset_name(story.demand), "series": ", ".join(spec.series[:3])})
-    run.note(recipe_note(spec.recipe, figures, story.demand.unit, report.gradient_health, spec.weather))
+    run.note(story.note(model))
     run.dataset(story.demand)
     run.document(spec.recipe.model_dump(mode="json"), "recipe")
     logged = log_forecaster(run, fitted.forecaster, example_inputs(story.demand, spec))
@@ -256,11 +270,11 @@ def _log_parent(run: Run, story: _Story) -> None:
 
 def _enlist(log: RetrainingLog, story: _Story, settings: Settings, logged: Any, run: Run) -> RetrainingLog:
     assert story.winner is not None
-    figures, recipe = story.figures(story.winner), story.fitted[story.winner].forecaster.spec.recipe
+    figures = story.figures(story.winner)
     number = register(
         logged, settings, scores={name: figures[name] for name in VERSION_SCORES if name in figures},
         tags={"weather": story.weather, "data": dataset_name(story.demand), "unit": story.demand.unit},
-        description=recipe_note(recipe, figures, story.demand.unit, "", story.weather),
+        description=story.note(story.winner),
     )  # fmt: skip
     promoted = False
     if story.verdict is not None:
@@ -283,6 +297,3 @@ def _urls(run: Run) -> dict[str, str]:
 
 def _ui(settings: Settings) -> str:
     return settings.mlflow_uri.rstrip("/") if settings.mlflow_uri.startswith("http") else LOCAL_UI
-
-
-__all__ = ["RetrainingLog", "log_retraining", "with_skill"]

@@ -47,7 +47,7 @@ class Run:
     @contextmanager
     def child(self, name: str, *, tags: Mapping[str, object] | None = None) -> Iterator[Run]:
         """A run below this one: a recipe of a retraining, a fold of a recipe."""
-        with _running(self.store, name, {**(tags or {}), "mlflow.parentRunId": self.run_id}) as run:
+        with running(self.store, name, {**(tags or {}), "mlflow.parentRunId": self.run_id}) as run:
             yield run
 
     def params(self, values: Mapping[str, object]) -> None:
@@ -157,7 +157,7 @@ def retraining(
         RegistryError: the store cannot be opened.
     """
     store = open_store(settings)
-    with _running(store, name, {**demand_tags(demand), "kind": "retraining", **(tags or {})}) as run:
+    with running(store, name, {**demand_tags(demand), "kind": "retraining", **(tags or {})}) as run:
         run.params({"horizon": task.horizon, "every": task.every, **({"gate": task.gate} if task.gate else {})})
         run.dataset(demand)
         yield run
@@ -186,7 +186,8 @@ def dataset_name(demand: Demand) -> str:
 
 
 @contextmanager
-def _running(store: Store, name: str, tags: Mapping[str, object]) -> Iterator[Run]:
+def running(store: Store, name: str, tags: Mapping[str, object]) -> Iterator[Run]:
+    """A run that is finished, failed or killed as the block is."""
     from mlflow.tracking.context.registry import resolve_tags
 
     # Who ran what, at which commit; mlflow's own `start_run` would add the same.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecast.recipe import Recipe, Task
+from forecast.forecaster import ForecasterSpec
+from forecast.recipe import Task
 from forecast.tables import Demand
 
 SHOWN = {
@@ -31,16 +32,30 @@ def retraining_note(
     return "\n\n".join(parts)
 
 
-def recipe_note(recipe: Recipe, figures: Mapping[str, float], unit: str, gradient_health: str, weather: str) -> str:
-    """A recipe's page: what it is, how it did."""
-    parts = [recipe.description or f"Recipe `{recipe.name}`."]
+def recipe_note(
+    spec: ForecasterSpec, figures: Mapping[str, float], gradient_health: str, *, again: bool = False
+) -> str:
+    """A recipe's page: what it is, how it did; `again`: the forecaster learned once more, after it was measured."""
+    parts = [spec.recipe.description or f"Recipe `{spec.name}`."]
     if np.isfinite(figures.get("mae", float("nan"))):
         skill = figures.get("skill_vs_naive", float("nan"))
-        beside = f", {100 * skill:+.0f} % against the seasonal naive" if np.isfinite(skill) else ""
-        parts.append(f"Walking forward: MAE **{figures['mae']:.4g} {unit}**{beside}. Weather: {weather}.")
+        beside = f", {-100 * skill:+.0f} % against the seasonal naive" if np.isfinite(skill) else ""
+        parts.append(f"Walking forward: MAE **{figures['mae']:.4g} {spec.unit}**{beside}. Weather: {spec.weather}.")
+    if again:
+        until = f"{pd.Timestamp(spec.trained_until):%Y-%m-%d %H:%M}Z"
+        parts.append(f"Measured on days it had not seen; afterwards the recipe learned from everything up to {until}.")
     if gradient_health:
         parts.append(f"Gradients through the encoder: {gradient_health}.")
     return "\n\n".join(parts)
+
+
+def with_skill(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores with `skill_vs_naive`, the share of the better seasonal naive's MAE that is gone; NaN without one."""
+    indexed = scores.set_index("model") if "model" in scores.columns else scores.copy()
+    naive = [model for model in indexed.index if "naive" in str(model)]
+    yardstick = indexed.loc[naive, "mae"].min() if naive else float("nan")
+    indexed["skill_vs_naive"] = 1 - indexed["mae"] / yardstick if yardstick > 0 else float("nan")
+    return indexed
 
 
 def score_table(scores: pd.DataFrame, winner: str | None, unit: str) -> str:

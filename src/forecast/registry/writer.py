@@ -13,6 +13,7 @@ from forecast.registry.models import (
     register,
 )
 from forecast.registry.runs import Run, demand_tags, recipe_params, retraining
+from forecast.registry.single import register_folder
 from forecast.registry.store import Store, open_store
 from forecast.registry.versions import ModelVersion
 
@@ -33,6 +34,7 @@ __all__ = [
     "promote",
     "recipe_params",
     "register",
+    "register_folder",
     "retraining",
     "versions",
 ]

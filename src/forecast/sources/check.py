@@ -26,7 +26,7 @@ SHOWN = 5
 class Finding:
     """One thing that is wrong (error) or worth knowing (warning)."""
 
-    level: Literal["error", "warning"]
+    severity: Literal["error", "warning"]
     text: str
 
 
@@ -51,7 +51,7 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether the source can be used; warnings do not matter."""
-        return not any(finding.level == "error" for finding in self.findings)
+        return not any(finding.severity == "error" for finding in self.findings)
 
 
 def check(data: str | Path, declaration: Declaration | None = None, query: str | None = None) -> Report:

@@ -89,8 +89,10 @@ def sample_declaration(declared: Declaration) -> Declaration:
         DeclarationError: the user declares something else than the sample is.
     """
     for name in sorted(declared.model_fields_set - set(_FREE)):
-        value, truth = getattr(declared, name), _TELLS.get(name, Declaration.model_fields[name].default)
-        if value != truth:
+        value, default = getattr(declared, name), Declaration.model_fields[name].default
+        truth = _TELLS.get(name, default)
+        # A default says nothing: command lines pass theirs along.
+        if value not in (truth, default):
             raise DeclarationError(
                 f"the sample describes itself, and {name} is declared as {value!r}", f"{truth!r}", "leave it away"
             )

@@ -81,7 +81,7 @@ def _plausible(stamps: pd.Series, place: Place) -> pd.Series:
             f"{int(far.sum())} stamps lie outside the years {YEARS[0]} to {YEARS[1]}", "stamps of measurements",
             "correct these rows", column=place.column, stamps=place.named(stamps.index[far], stamps[far]),
         )  # fmt: skip
-    return stamps.astype("datetime64[ns]" if stamps.dt.tz is None else f"datetime64[ns, {stamps.dt.tz}]")
+    return stamps.dt.as_unit("ns")
 
 
 def _parsed(stamps: pd.Series, place: Place) -> pd.Series:

@@ -12,6 +12,8 @@ from forecast.errors import DataError
 from forecast.tables.demand import Columns, Demand, Ints, Series
 from forecast.tables.units import check_unit, output_factor
 
+LARGEST = float(np.finfo(np.float32).max)
+RUN = 24
 MIN_STEP, MAX_STEP = pd.Timedelta("1min"), pd.Timedelta("1D")
 
 
@@ -29,6 +31,7 @@ def demand_from_frame(
     """Checks a long frame and lays its series one after the other in one float32 array; see `Demand.from_frame`."""
     check_unit(unit)
     frame = _checked_columns(frame, columns)
+    _check_names(frame)
     _check_stamps(frame)
     _check_numbers(frame, columns)
     groups = {str(name): part for name, part in frame.groupby("unique_id", sort=True)}
@@ -88,6 +91,15 @@ def _checked_columns(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     return frame.copy(deep=False)
 
 
+def _check_names(frame: pd.DataFrame) -> None:
+    nameless = frame["unique_id"].isna()
+    if nameless.any():
+        raise DataError(
+            f"{int(nameless.sum())} rows name no series", "a name in every row", "fill the series column",
+            column="unique_id", stamps=frame.loc[nameless, "ds"],
+        )  # fmt: skip
+
+
 def _check_stamps(frame: pd.DataFrame) -> None:
     stamps = frame["ds"]
     if not pd.api.types.is_datetime64_any_dtype(stamps):
@@ -118,16 +130,17 @@ def _check_stamps(frame: pd.DataFrame) -> None:
 def _check_numbers(frame: pd.DataFrame, columns: Columns) -> None:
     for name in (*columns.dynamic, *columns.static):
         values = frame[name]
-        if pd.api.types.is_bool_dtype(values):
-            frame[name] = values.astype(np.float64)
-        elif not pd.api.types.is_numeric_dtype(values):
+        if pd.api.types.is_numeric_dtype(values):
+            frame[name] = values.astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
             bad = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
             shown = [f"row {row}: {text!r}" for row, text in bad.items()]
             raise DataError(
                 "some values are not numbers", "numbers, or nothing where a value is missing",
                 "correct these rows; for comma decimals declare --decimal ,", column=name, stamps=shown,
             )  # fmt: skip
-        infinite = np.isinf(frame[name].to_numpy(dtype=np.float64))
+        # Beyond float32, in which tables are held, a number is infinite, too.
+        infinite = np.abs(frame[name].to_numpy(dtype=np.float64)) > LARGEST
         if infinite.any():
             raise DataError(
                 f"{int(infinite.sum())} values are infinite", "finite numbers, or nothing where a value is missing",
@@ -168,7 +181,24 @@ def _step(groups: Mapping[str, pd.DataFrame], declared: pd.Timedelta | None) -> 
             f"the series have mixed frequencies, {step} and others", "one step for all series of a table",
             "split the file by frequency", stamps=other,
         )  # fmt: skip
+    if declared is None:
+        for name, part in groups.items():
+            _check_runs(name, part["ds"], step)
     return step
+
+
+def _check_runs(name: str, stamps: pd.Series, step: pd.Timedelta) -> None:
+    """Gaps do not come evenly: a long run of one other difference is another frequency."""
+    gaps = np.diff(stamps.to_numpy(dtype="datetime64[ns]").astype(np.int64))
+    again = (gaps[1:] == gaps[:-1]) & (gaps[1:] != step.value)
+    runs = np.convolve(again, np.ones(RUN - 1), "valid") == RUN - 1 if len(again) >= RUN - 1 else np.zeros(0, bool)
+    if runs.any():
+        first = int(np.argmax(runs))
+        raise DataError(
+            f"the series has mixed frequencies: {step}, but {pd.Timedelta(gaps[first])} for {RUN} rows and more",
+            "one step from beginning to end", "resample it to one step, or declare the right one with --freq",
+            series=name, stamps=stamps.iloc[first : first + RUN],
+        )  # fmt: skip
 
 
 def _rows(name: str, stamps: pd.Series, step: pd.Timedelta) -> Ints:

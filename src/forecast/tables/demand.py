@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.errors import DataError
+from forecast.errors import DataError, DeclarationError
 from forecast.tables.units import output_factor, power_unit
 
 Floats = npt.NDArray[np.float32]
@@ -27,6 +27,16 @@ class Columns:
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = (*self.past, *self.known, *self.static)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        reserved = [name for name in names if name in ("unique_id", "ds", "y", "available_at")]
+        if twice or reserved:
+            raise DeclarationError(
+                f"the covariates name {', '.join(map(repr, twice or reserved))} " + ("twice" if twice else "again"),
+                "each column in one role: the series, its stamps, its demand, or a past, known or static covariate",
+            )
 
     @property
     def observed(self) -> tuple[str, ...]:
@@ -151,7 +161,10 @@ class Demand:
 
         A value with `available_at` equal to the cutoff is known; known-ahead covariates always are.
         """
-        moment = pd.Timestamp(cutoff).tz_convert("UTC")
+        moment = pd.Timestamp(cutoff)
+        if moment.tzinfo is None:
+            raise DataError(f"the cutoff {moment} carries no zone", "an aware stamp such as 2024-07-01T00:00Z")
+        moment = moment.tz_convert("UTC")
         if self.known_until is not None:
             moment = min(moment, self.known_until)
         return replace(self, known_until=moment)
@@ -170,11 +183,8 @@ class Demand:
             if skip < len(one):
                 available_T = one.available_at_T[skip:] if one.available_at_T is not None else None
                 start, values_TC = one.start + skip * self.step, one.values_TC[skip:]
-                kept.append(
-                    replace(
-                        one, start=start, values_TC=values_TC, available_at_T=available_T, first_row=one.first_row + skip
-                    )
-                )
+                moved = replace(one, start=start, values_TC=values_TC, first_row=one.first_row + skip)
+                kept.append(replace(moved, available_at_T=available_T))
         return replace(self, series=tuple(kept))
 
     def known_rows(self, one: Series) -> Bools:
@@ -206,7 +216,10 @@ class Demand:
         for one in self.series:
             rows = np.flatnonzero(np.isfinite(self.observed(one)))
             if len(rows):
-                ends.append(one.start + (int(rows[-1]) + 1) * self.step + self.delay)
+                end = one.start + (int(rows[-1]) + 1) * self.step + self.delay
+                if one.available_at_T is not None:
+                    end = max(end, pd.Timestamp(int(one.available_at_T[rows[-1]]), tz="UTC"))
+                ends.append(end)
         if not ends:
             raise DataError("no value of y is known", "at least one", "check the cutoff and the file")
         return max(ends)
@@ -236,9 +249,16 @@ class Demand:
         total = hashlib.sha256(json.dumps(head).encode())
         for one in self.series:
             total.update(json.dumps([one.unique_id, one.zone, one.start.value, dict(one.static)]).encode())
+            # Up to the last shown value: rows that are appended later do not change what was known.
             for name in self.columns.dynamic:
-                total.update(np.ascontiguousarray(self.observed(one, name)).tobytes())
+                shown_T = self.observed(one, name)
+                total.update(shown_T[: _length(np.isfinite(shown_T))].tobytes() + b"|")
             if one.available_at_T is not None:
-                known_T = self.known_rows(one)
-                total.update(np.where(known_T, one.available_at_T, -1).tobytes())
+                known_T = self.known_rows(one) & np.isfinite(one.values_TC[:, : len(self.columns.observed)]).any(1)
+                total.update(np.where(known_T, one.available_at_T, -1)[: _length(known_T)].tobytes() + b"|")
         return total.hexdigest()
+
+
+def _length(shown_T: Bools) -> int:
+    """How many rows there are up to the last one shown."""
+    return len(shown_T) - int(np.argmax(shown_T[::-1])) if shown_T.any() else 0

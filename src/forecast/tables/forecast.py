@@ -99,7 +99,8 @@ class Forecast:
         missing = [name for name in [*KEYS, "mean"] if name not in self.frame.columns]
         levels = quantile_levels(self.frame)
         if missing or not levels:
-            raise DataError(f"a forecast without {', '.join(missing) or 'quantiles'}", "unique_id, cutoff, ds, mean, q*")
+            found = f"a forecast without {', '.join(missing) or 'quantiles'}"
+            raise DataError(found, "unique_id, cutoff, ds, mean, q*")
         for name in ("cutoff", "ds"):
             if getattr(self.frame[name].dtype, "tz", None) is None:
                 raise DataError("forecast stamps carry no zone", "aware UTC stamps", column=name)

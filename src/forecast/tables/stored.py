@@ -45,7 +45,8 @@ def load_demand(path: Path) -> Demand:
         table = pq.read_table(path)
         told = json.loads(table.schema.metadata[_KEY])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is no stored table ({error})", "a file that save_demand wrote", "read it again") from error
+        found = f"{path} is no stored table ({error})"
+        raise DataError(found, "a file that save_demand wrote", "read it again") from error
     demand = Demand.from_frame(
         table.to_pandas(), columns=Columns(*(tuple(told[role]) for role in ("past", "known", "static"))),
         zone=told["zones"], unit=power_unit(told["unit"]), freq=told["step"], delay=told["delay"],

@@ -2,5 +2,6 @@
 
 from forecast.training.fitting import Fitted, TrainingReport, fit
 from forecast.training.progress import Progress, Silent
+from forecast.training.threads import one_thread
 
-__all__ = ["Fitted", "Progress", "Silent", "TrainingReport", "fit"]
+__all__ = ["Fitted", "Progress", "Silent", "TrainingReport", "fit", "one_thread"]

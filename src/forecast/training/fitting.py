@@ -11,24 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from forecast import calendars
-from forecast.baselines import HourlyRidge, QuantileTrees, SeasonalNaive
-from forecast.calibration import Calibration, window_scale
+from forecast.calibration import Calibration
 from forecast.errors import NotEnoughHistory
-from forecast.features import Features, Inputs, fit_features
-from forecast.features.civil import HOURS
+from forecast.features import Features
 from forecast.forecaster import Forecaster, ForecasterSpec, Model
 from forecast.metrics import seasonal_scale
-from forecast.recipe import NetworkModel, Recipe, RidgeModel, SeasonalNaiveModel, Task, TreesModel
+from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.tables import Demand
+from forecast.training.baseline import CALIBRATED, calibrate, learn_baseline, some_inputs
 from forecast.training.learn import LearnedNetwork, learn_network
 from forecast.training.progress import Progress, Silent
-from forecast.windows import Origins, WindowSet, origins_every, training_origins_at
+from forecast.training.span import Span
 
-BASELINE_WINDOWS = 4000
-CALIBRATION_WINDOWS = 3000
 OPTIMISTIC = "actual (optimistic)"
 
 
@@ -81,7 +76,7 @@ def fit(
         NonFiniteLoss: loss or weights stopped being numbers.
     """
     began = time.monotonic()
-    span = _Span(demand, recipe, task)
+    span = Span(demand, recipe, task)
     learned = _learn(span, recipe, checkpoint, progress or Silent())
     spec = _spec(span, recipe, task, learned)
     report = TrainingReport(
@@ -104,53 +99,7 @@ class _Learned:
     gradient_health: str = ""
 
 
-class _Span:
-    """The training span, its split, and its windows."""
-
-    def __init__(self, demand: Demand, recipe: Recipe, task: Task) -> None:
-        self.demand, self.recipe, self.task = demand, recipe, task
-        self.context = recipe.context_steps(demand.step)
-        self.begin = min(one.start for one in demand.series)
-        self.end = demand.known_until if demand.known_until is not None else demand.last_known_end()
-        share = recipe.model.training.validation_share if isinstance(recipe.model, NetworkModel) else 0.12
-        lived = demand.last_known_end() - self.begin
-        needed = (self.context + task.horizon) * demand.step
-        if lived < needed:
-            raise NotEnoughHistory(
-                f"{int(lived / demand.step)} known steps of {demand.step}",
-                f"at least {self.context + task.horizon} (context {self.context} + horizon {task.horizon})",
-                "add history, shorten the horizon, or choose a recipe with a shorter context",
-            )
-        split = demand.last_known_end() - share * lived
-        # Whole periods before the split: a validation origin starts a period.
-        self.split = self.begin + np.floor((split - self.begin) / demand.step) * demand.step
-
-    def features(self, demand: Demand) -> Features:
-        """Features fitted on what a table shows."""
-        return fit_features(self.recipe.features, demand, self.context)
-
-    def windows(self, features: Features, demand: Demand, since: pd.Timestamp | None = None) -> WindowSet:
-        """Windows of a table at the task's moments, from `since` on."""
-        origins = self._origins(demand, since)
-        return features.window_set(demand, origins, self.task.horizon)
-
-    def _origins(self, demand: Demand, since: pd.Timestamp | None) -> Origins:
-        context, horizon = self._context_rows(since), self.task.horizon
-        if self.task.every == "any":
-            return origins_every(demand, context=context, horizon=horizon)
-        zone = demand.series[0].zone
-        first = since if since is not None else self.begin
-        days = [moment.tz_convert("UTC").strftime("%Y-%m-%d") for moment in (first, demand.last_known_end())]
-        moments = calendars.cutoffs(days[0], days[1], self.task.every, zone, self.task.gate)
-        if since is not None:
-            moments = moments[moments >= since]
-        return training_origins_at(demand, moments, context=context if since is None else 0, horizon=horizon)
-
-    def _context_rows(self, since: pd.Timestamp | None) -> int:
-        return self.context if since is None else max(self.context, int((since - self.begin) / self.demand.step))
-
-
-def _learn(span: _Span, recipe: Recipe, checkpoint: Path | None, progress: Progress) -> _Learned:
+def _learn(span: Span, recipe: Recipe, checkpoint: Path | None, progress: Progress) -> _Learned:
     early = span.demand.as_of(span.split)
     try:
         features = span.features(early)
@@ -166,54 +115,26 @@ def _learn(span: _Span, recipe: Recipe, checkpoint: Path | None, progress: Progr
         learned: LearnedNetwork = learn_network(
             recipe, span.task, (features, train, held_out), (final, whole), checkpoint, _key(span, recipe), progress
         )
-        calibration = _calibrate(learned.judged, features, held_out, recipe)
+        calibration = Calibration.none(recipe.quantiles)
+        if held_out is not None:
+            calibration = calibrate(learned.judged, some_inputs(features, held_out, CALIBRATED), recipe.quantiles)
         used = final if learned.refitted else features
         return _Learned(
             learned.model, used, calibration, learned.history, learned.best_epoch, learned.gradient_by_lag,
             learned.gradient_health,
         )  # fmt: skip
-    judged = _fit_baseline(recipe, features, train)
-    calibration = _calibrate(judged, features, held_out, recipe)
     progress.epoch("learn", 1, 1, {})
-    return _Learned(_fit_baseline(recipe, final, whole), final, calibration)
+    model, calibration = learn_baseline(recipe, (features, train, held_out), (final, whole))
+    return _Learned(model, final, calibration)
 
 
-def _fit_baseline(recipe: Recipe, features: Features, windows: WindowSet) -> Model:
-    inputs = _some(features, windows, BASELINE_WINDOWS)
-    match recipe.model:
-        case SeasonalNaiveModel():
-            return SeasonalNaive.fit(recipe.model, features, inputs, recipe.quantiles)
-        case RidgeModel():
-            return HourlyRidge.fit(recipe.model, features, inputs, recipe.quantiles)
-        case TreesModel():
-            return QuantileTrees.fit(recipe.model, features, inputs, recipe.quantiles)
-    raise AssertionError(f"no baseline {recipe.model.kind}")
-
-
-def _some(features: Features, windows: WindowSet, most: int) -> Inputs:
-    """At most `most` windows, evenly spread over all."""
-    index_B = np.unique(np.linspace(0, len(windows) - 1, min(most, len(windows))).astype(np.int64))
-    return features.inputs(windows, features.clock(windows), index_B)
-
-
-def _calibrate(model: Model, features: Features, held_out: WindowSet | None, recipe: Recipe) -> Calibration:
-    if held_out is None:
-        return Calibration.none(recipe.quantiles)
-    inputs = _some(features, held_out, CALIBRATION_WINDOWS)
-    return Calibration.fit(
-        model.quantiles(inputs), inputs.target_BH, inputs.target_mask_BH > 0,
-        inputs.future_BHF[:, :, :HOURS].argmax(2),
-        window_scale(inputs.past_BLP[:, :, 0], inputs.past_mask_BLP[:, :, 0]), recipe.quantiles,
-    )  # fmt: skip
-
-
-def _key(span: _Span, recipe: Recipe) -> str:
+def _key(span: Span, recipe: Recipe) -> str:
     """What a checkpoint belongs to: recipe, task and data."""
     text = recipe.model_dump_json() + span.task.model_dump_json() + span.demand.digest
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _spec(span: _Span, recipe: Recipe, task: Task, learned: _Learned) -> ForecasterSpec:
+def _spec(span: Span, recipe: Recipe, task: Task, learned: _Learned) -> ForecasterSpec:
     demand = span.demand
     scales = {one.unique_id: seasonal_scale(demand.observed(one), 7 * demand.steps_per_day) for one in demand.series}
     return ForecasterSpec(

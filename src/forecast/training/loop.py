@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from forecast.errors import NonFiniteLoss
-from forecast.features.civil import CivilClock
 from forecast.features import Features
+from forecast.features.civil import CivilClock
 from forecast.networks.arrays import load_arrays, state_arrays
 from forecast.networks.network import DemandNetwork
 from forecast.networks.runtime import tensors

@@ -1,0 +1,210 @@
+"""`retrain`: load → check → windows → train and walk each recipe → compare → train the winner → register → promote.
+
+Runs without a Prefect server: `python -m flows.retrain --help`.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+# (Prefect is skipped by the type checker; its decorators keep a signature.)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from prefect import flow
+from prefect.task_runners import ProcessPoolTaskRunner
+from pydantic import SecretStr, ValidationError
+
+from flows import report, steps, terminal
+from flows.kept import Kept
+from forecast.cli.options import Data, Every, Gate, Horizon, Refit, Workers, parse_refit, with_data
+from forecast.errors import DeclarationError
+from forecast.forecaster import read_spec
+from forecast.settings import Settings
+from forecast.sources import Declaration, open_source
+
+if TYPE_CHECKING:
+    from forecast.registry.report import RetrainingLog
+    from forecast.retraining import Judgement, RetrainingPlan
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """How a retraining ended.
+
+    Attributes:
+        judgement: who won, and the verdict.
+        log: where it stands in MLflow.
+        unit: of the figures.
+    """
+
+    judgement: Judgement
+    log: RetrainingLog
+    unit: str
+
+
+@flow(name="retrain")
+def retrain(
+    data: str | SecretStr,
+    declaration: Declaration | None = None,
+    query: str | None = None,
+    plan: dict[str, Any] | None = None,
+    work: Path | None = None,
+    workers: int = 1,
+    title: str | None = None,
+    fresh: bool = False,
+) -> Retrained:
+    """Learns, judges and publishes; the champion changes only where the verdict says so.
+
+    Args:
+        data: file, URL (as a secret: Prefect keeps parameters in plain text) or the word sample.
+        declaration: how to read it.
+        query: SQL, for a URL.
+        plan: fields of `forecast.retraining.RetrainingPlan`.
+        work: folder of tables, walks and models, kept between runs; `mlruns/work` where None.
+        workers: processes that train recipes side by side.
+        title: of the parent run in MLflow.
+        fresh: train again what an earlier run has trained.
+
+    Raises:
+        ForecastError: a mistake that the user can mend.
+    """
+    source = data.get_secret_value() if isinstance(data, SecretStr) else data
+    declared, planned = declaration or Declaration(), plan_of(plan or {})
+    work = (work or Settings.read().mlruns / "work").absolute()
+    loaded = steps.load(source, declared, query, work, return_state=True)
+    # Reading stops at the first thing that is wrong; the check names all of them.
+    steps.check(source, declared, query)
+    table, digest = loaded.result()
+    steps.windows(table, planned)
+    kept = Kept(work, digest, planned, fresh)
+    folders = walk_all(table, kept, workers)
+    judgement = steps.compare(table, folders, planned, kept.judged)
+    winner = train_winner(table, judgement, kept)
+    log = steps.register(table, folders, judgement, winner, planned, title)
+    done = Retrained(judged(judgement), log, read_spec(winner).unit)
+    report.leave_artifacts(done.judgement, log, done.unit)
+    return done
+
+
+def plan_of(fields: dict[str, Any]) -> RetrainingPlan:
+    """The plan of plain fields.
+
+    Raises:
+        DeclarationError: one is unknown or does not fit.
+    """
+    from forecast.retraining import RetrainingPlan
+
+    try:
+        return RetrainingPlan.model_validate(fields)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise DeclarationError(f"a plan that does not fit ({told})", "the fields of RetrainingPlan") from None
+
+
+def walk_all(table: Path, kept: Kept, workers: int) -> list[Path]:
+    """Walks every candidate, side by side where there are workers; returns their folders."""
+    jobs = [kept.walk(table, text) for text in kept.plan.candidates]
+    if workers == 1:
+        # Called, not submitted: Ctrl-C then stops a training at once.
+        states = [_told(task(**asked, return_state=True), asked) for task, asked in jobs]
+    else:
+        with ProcessPoolTaskRunner(max_workers=workers, initializer=terminal.quiet_console) as runner:
+            futures = [runner.submit(task, parameters=asked) for task, asked in jobs]
+            for future in futures:
+                future.wait()
+            states = [_told(one.state, asked) for one, (_, asked) in zip(futures, jobs, strict=True)]
+    return [kept.work / state.result() for state in states]
+
+
+def train_winner(table: Path, judgement: Path, kept: Kept) -> Path:
+    """Trains the winner, unless an earlier run has; returns its model folder."""
+    task, asked = kept.train(table, judgement, judged(judgement).winner)
+    return Path(kept.work / _told(task(**asked, return_state=True), asked).result())
+
+
+def judged(judgement: Path) -> Judgement:
+    """What was written there."""
+    from forecast.retraining import read_judgement
+
+    return read_judgement(judgement)
+
+
+def _told(state: Any, asked: dict[str, Any]) -> Any:
+    """The state of a step that succeeded; raises what it raised."""
+    place = state.result()
+    if state.name == "Cached":
+        steps.say(f"{asked['key'].split('-')[0]}: {Path(place).name} kept from an earlier run on the same data")
+    return state
+
+
+@with_data
+def command(
+    data: Data,
+    recipes: Annotated[str, typer.Option(help="Names or TOML files, comma-separated.")] = "lstm,gru,attention,ridge",
+    weeks: Annotated[int, typer.Option(help="The walk covers the last weeks of the data.", min=1)] = 4,
+    every: Every = "1d",
+    gate: Gate = None,
+    horizon: Horizon = None,
+    refit: Refit = "never",
+    until: Annotated[str | None, typer.Option(help="Use only what was known at this stamp.")] = None,
+    train_every: Annotated[
+        str | None, typer.Option(help="At which moments networks are trained: any, 1d, 6h [as --every].")
+    ] = None,
+    workers: Workers = 1,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of tables, walks and models, kept between runs [mlruns/work].")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Name of the run in MLflow.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what an earlier run has trained.")] = False,
+) -> None:
+    """Retrain on DATA: walk each recipe forward, judge the best against the champion, register it, promote if better.
+
+    Nothing is trained twice: a second run on the same data goes on from what the first one kept. The weekly seasonal
+    naive always takes part. Runs without a Prefect server; set PREFECT_API_URL to see it in yours.
+
+    Example: `python -m flows.retrain demand.csv --zone Europe/Lisbon --recipes lstm,ridge`
+    """
+    plan = {
+        "recipes": [name.strip() for name in recipes.split(",") if name.strip()], "weeks": weeks, "every": every,
+        "gate": gate, "horizon": horizon, "refit": parse_refit(refit), "until": _until(until, data),
+        "train_every": train_every,
+    }  # fmt: skip
+    _refuse_early(data, plan)
+    place = work or Settings.read().mlruns / "work"
+    terminal.quiet_console()
+    terminal.start_server(place / "prefect-server.log")
+    source = SecretStr(data.data) if "://" in data.data else data.data
+    done = retrain(source, data.declaration, data.query, plan, place, workers, title, fresh)
+    terminal.show(done.judgement, done.log, done.unit)
+
+
+def _refuse_early(data: Data, plan: dict[str, Any]) -> None:
+    """Raises for mistakes that can be seen before a server is started and data is read."""
+    open_source(data.data, data.declaration, data.query)
+    plan_of(plan).chosen  # noqa: B018 (it builds the recipes, and raises)
+
+
+def _until(text: str | None, data: Data) -> str | None:
+    """A stamp with its offset; one without is read in the data's zone."""
+    from forecast.cli.train import aware
+
+    if text is None:
+        return None
+    zone = open_source(data.data, data.declaration, data.query).declaration.zone
+    return str(aware(text, "--until", zone or "UTC").isoformat())
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+app.command()(command)
+
+
+def main() -> None:
+    """Runs the command line of `python -m flows.retrain`."""
+    terminal.run(app)
+
+
+if __name__ == "__main__":
+    main()

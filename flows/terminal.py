@@ -1,0 +1,104 @@
+"""A flow on the terminal: our lines and no engine's, a temporary server that keeps to itself, mistakes as sentences."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import typer
+from rich.console import Console
+
+from flows import report
+from forecast.cli.console import console, scores_table
+from forecast.errors import ForecastError
+
+if TYPE_CHECKING:
+    from forecast.registry.report import RetrainingLog
+    from forecast.retraining import Judgement
+
+_HERE = str(Path(__file__).parent)
+_ENGINE = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+
+
+def quiet_console() -> None:
+    """Shows the steps' own lines and others' warnings; what Prefect tells of a failure is told once, at the end."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_shown)
+        handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+
+
+def _is_shown(record: logging.LogRecord) -> bool:
+    if os.environ.get("FORECAST_DEBUG") or record.pathname.startswith(_HERE):
+        return True
+    return record.levelno >= logging.WARNING and not record.name.startswith(_ENGINE)
+
+
+def start_server(log: Path) -> None:
+    """Starts Prefect's temporary server where PREFECT_API_URL names none.
+
+    It inherits our stderr and dies of a signal, with a traceback that means nothing: its stderr is `log`.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import PREFECT_API_URL
+
+    if PREFECT_API_URL.value():
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with _stderr_into(log):
+        SubprocessASGIServer().start()
+
+
+@contextmanager
+def _stderr_into(path: Path) -> Iterator[None]:
+    """Processes started inside write their stderr to the file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def show(judgement: Judgement, log: RetrainingLog, unit: str) -> None:
+    """The comparison as a table, the verdict and where to look further."""
+    table = judgement.table
+    console.print(scores_table(table, title="Walked forward", winner=judgement.winner, unit=unit))
+    for text in (*judgement.verdict.reasons, report.sentence(judgement, log)):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for name, link in log.urls.items():
+        console.print(f"MLflow, {name}: {link}", markup=False, highlight=False, soft_wrap=True)
+
+
+def run(app: typer.Typer) -> None:
+    """Runs a flow's command line; exit codes as of `forecast`: 0 done, 2 an input to correct, 3 our own fault."""
+    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        stderr.print("Stopped.")
+        sys.exit(130)
+    except ForecastError as error:
+        stderr.print(f"{type(error).__name__}: {error}", markup=False)
+        sys.exit(2)
+    except OSError as error:
+        stderr.print(f"The system refused: {error.strerror or error}: {error.filename or ''}", markup=False)
+        sys.exit(2)
+    except Exception as error:
+        if os.environ.get("FORECAST_DEBUG"):
+            raise
+        stderr.print(f"Our fault ({type(error).__name__}): {error}", markup=False)
+        stderr.print("Set FORECAST_DEBUG=1 to see where, and please report it.")
+        sys.exit(3)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,61 @@
+"""The span that a training may learn from: its split, and its windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forecast import calendars
+from forecast.errors import NotEnoughHistory
+from forecast.features import Features, fit_features
+from forecast.recipe import NetworkModel, Recipe, Task
+from forecast.tables import Demand
+from forecast.windows import Origins, WindowSet, origins_every, training_origins_at
+
+HELD_OUT = 0.2
+
+
+class Span:
+    """The training span, its split, and its windows."""
+
+    def __init__(self, demand: Demand, recipe: Recipe, task: Task) -> None:
+        self.demand, self.recipe, self.task = demand, recipe, task
+        self.context = recipe.context_steps(demand.step)
+        self.begin = min(one.start for one in demand.series)
+        self.end = demand.known_until if demand.known_until is not None else demand.last_known_end()
+        share = recipe.model.training.validation_share if isinstance(recipe.model, NetworkModel) else HELD_OUT
+        lived = demand.last_known_end() - self.begin
+        needed = (self.context + task.horizon) * demand.step
+        if lived < needed:
+            raise NotEnoughHistory(
+                f"{int(lived / demand.step)} known steps of {demand.step}",
+                f"at least {self.context + task.horizon} (context {self.context} + horizon {task.horizon})",
+                "add history, shorten the horizon, or choose a recipe with a shorter context",
+            )
+        split = demand.last_known_end() - share * lived
+        # Whole periods before the split: a validation origin starts a period.
+        self.split = self.begin + np.floor((split - self.begin) / demand.step) * demand.step
+
+    def features(self, demand: Demand) -> Features:
+        """Features fitted on what a table shows."""
+        return fit_features(self.recipe.features, demand, self.context)
+
+    def windows(self, features: Features, demand: Demand, since: pd.Timestamp | None = None) -> WindowSet:
+        """Windows of a table at the task's moments, from `since` on."""
+        origins = self._origins(demand, since)
+        return features.window_set(demand, origins, self.task.horizon)
+
+    def _origins(self, demand: Demand, since: pd.Timestamp | None) -> Origins:
+        context, horizon = self._context_rows(since), self.task.horizon
+        if self.task.every == "any":
+            return origins_every(demand, context=context, horizon=horizon)
+        zone = demand.series[0].zone
+        first = since if since is not None else self.begin
+        days = [moment.tz_convert("UTC").strftime("%Y-%m-%d") for moment in (first, demand.last_known_end())]
+        moments = calendars.cutoffs(days[0], days[1], self.task.every, zone, self.task.gate)
+        if since is not None:
+            moments = moments[moments >= since]
+        return training_origins_at(demand, moments, context=context if since is None else 0, horizon=horizon)
+
+    def _context_rows(self, since: pd.Timestamp | None) -> int:
+        return self.context if since is None else max(self.context, int((since - self.begin) / self.demand.step))
