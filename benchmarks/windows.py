@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from forecast.features import Features, fit_features
 from forecast.networks.network import build
-from forecast.recipe import FeatureConfig, NetworkModel, Recipe, Task
+from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.recipes import named
 from forecast.tables import Columns, Demand, Series
 from forecast.training.learn import network_shape
@@ -41,7 +41,10 @@ def main() -> None:
     raw = demand.arena_RC.nbytes
     print(f"{options.series} series x {options.steps} steps x 10 columns: raw arrays {raw / 2**20:,.0f} MiB")
     windows, seconds, grown = set_cost(demand)
-    print(f"window set: {len(windows):,} windows in {seconds:.3f} s, {grown / 2**20:.2f} MiB more ({grown / raw:.3%} of raw)")
+    print(
+        f"window set: {len(windows):,} windows in {seconds:.3f} s, {grown / 2**20:.2f} MiB more "
+        f"({grown / raw:.3%} of raw)"
+    )
     gathered = best(lambda: windows.gather(batch_index(windows)))
     print(f"one gather of {BATCH} windows of {CONTEXT} + {HORIZON} steps: {1e3 * gathered:.2f} ms")
     against_loop(demand, windows, gathered)
@@ -133,7 +136,10 @@ def against_training(demand: Demand) -> None:
         ("windows", best(lambda: plain.gather(index_B))),
         (f"windows and {len(features.future_names)} columns of features", best(lambda: feed.batch(index_B))),
     ):
-        print(f"{name}: {1e3 * seconds:.2f} ms a batch, {seconds / step:.1%} of a training step ({1e3 * step:.0f} ms, LSTM 48)")
+        print(
+            f"{name}: {1e3 * seconds:.2f} ms a batch, {seconds / step:.1%} of a training step "
+            f"({1e3 * step:.0f} ms, LSTM 48)"
+        )
     wide = wider(recipe)
     step = best(training_step(wide, features, feed, feed.batch(index_B)), times=5)
     seconds = best(lambda: feed.batch(index_B))

@@ -1,4 +1,4 @@
-"""Published ways to judge forecasts: the same data, cutoffs and metrics as the peers whose figures stand beside ours."""
+"""Published ways to judge forecasts: the same data, cutoffs and metrics as the peers whose figures stand beside."""
 
 from __future__ import annotations
 
@@ -63,10 +63,13 @@ def victoria(path: Path, *, temperature: str) -> Demand:
     """
     try:
         frame = pd.read_parquet(path)
-        hourly = frame.set_index("timestamp").resample("1h").agg({"demand": "mean", "temperature": "mean", "holiday": "max"})
+        hourly = (
+            frame.set_index("timestamp").resample("1h").agg({"demand": "mean", "temperature": "mean", "holiday": "max"})
+        )
     except Exception as error:
         raise DataError(
-            f"{path} is not the half-hourly Victoria table ({error})", "columns timestamp, demand, temperature, holiday",
+            f"{path} is not the half-hourly Victoria table ({error})",
+            "columns timestamp, demand, temperature, holiday",
             "give its path with --data",
         ) from error  # fmt: skip
     hourly = hourly.reset_index().rename(columns={"timestamp": "ds", "demand": "y"})
@@ -124,7 +127,12 @@ def named(name: str) -> Protocol:
 
 
 def judge(
-    protocol: Protocol, demand: Demand, fits: Mapping[str, FitFunction], *, refit: str | int = "never", workers: int = 1,
+    protocol: Protocol,
+    demand: Demand,
+    fits: Mapping[str, FitFunction],
+    *,
+    refit: str | int = "never",
+    workers: int = 1,
     progress: WalkProgress | None = None,
 ) -> tuple[Walk, pd.DataFrame]:
     """Walks under a protocol and scores; see `metrics.score` for the columns.

@@ -172,14 +172,23 @@ class Task(_Frozen):
         horizon: steps from the first period at or after the cutoff to the last one.
         every: at which moments forecasts are issued: "any", "1d" (civil midnights), "delivery-day", or a duration.
         gate: when a delivery day's forecast is due ("D-1T10:00").
+
+    Raises:
+        RecipeError: a horizon under one step, or a gate without delivery days.
     """
 
-    horizon: int = Field(ge=1)
+    horizon: int
     every: str = "any"
     gate: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:
+        if self.horizon < 1:
+            raise RecipeError(f"a horizon of {self.horizon} steps", "1 or more", "correct --horizon")
         if self.gate is not None and self.every != "delivery-day":
-            raise ValueError(f"gate {self.gate} needs every=delivery-day, not {self.every}")
+            raise RecipeError(
+                f"the gate {self.gate} with every {self.every}",
+                "every delivery-day",
+                "leave out the gate, or change --every",
+            )
         return self

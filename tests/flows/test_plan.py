@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,8 @@ import pandas as pd
 import pytest
 
 from flows.retrain import plan_of
-from forecast.comparison import Verdict
 from forecast.errors import DeclarationError, NotEnoughHistory, RecipeError
-from forecast.retraining import Judgement, RetrainingPlan, count_windows, read_judgement
+from forecast.retraining import RetrainingPlan, count_windows
 from forecast.tables import Demand, save_demand
 from forecast.training import fit
 
@@ -63,10 +61,3 @@ def test_two_recipes_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_plan_that_does_not_fit_is_a_mistake(fields: dict[str, object]) -> None:
     with pytest.raises(DeclarationError, match=next(iter(fields))):
         plan_of(fields)
-
-
-def test_judgement_without_figures_can_be_read_again(tmp_path: Path) -> None:
-    verdict = Verdict(challenger="a", champion="b", promote=False, reasons=("refused",))
-    judgement = Judgement(winner="a", scores={"a": {"mae": None}}, verdict=verdict, against="champion")
-    (tmp_path / "judgement.json").write_text(json.dumps(judgement.model_dump()), encoding="utf-8")
-    assert np.isnan(read_judgement(tmp_path / "judgement.json").verdict.p_value)

@@ -141,7 +141,7 @@ def test_password_stays_out_of_prefect(settings: Settings, prefect_server: None)
     assert "hunter2" not in str(caught.value)
     with get_client(sync_client=True) as client:
         told = [run.parameters for run in client.read_flow_runs()]
-    assert any(parameters["query"] == "SELECT 1" for parameters in told)
+    assert any(parameters.get("query") == "SELECT 1" for parameters in told)
     assert "hunter2" not in json.dumps(told, default=str)
 
 

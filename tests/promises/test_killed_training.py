@@ -42,7 +42,9 @@ fit(demand, recipe, Task(horizon=24), checkpoint=checkpoint, progress=Tell()).fo
 
 def start(out: Path, checkpoint: Path | None) -> subprocess.Popen[str]:
     arguments = [sys.executable, "-c", PROGRAM, str(out), *([str(checkpoint)] if checkpoint else [])]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ))
+    return subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -97,4 +99,5 @@ def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
         [sys.executable, "-c", PROGRAM, str(tmp_path / "model"), str(tmp_path)],
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
-    assert "ModelFolderError" in run.stderr and "delete it to start again" in run.stderr.lower()
+    assert "ModelFolderError" in run.stderr
+    assert "delete it to start again" in run.stderr.lower()

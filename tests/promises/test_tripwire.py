@@ -18,8 +18,7 @@ from forecast.forecaster import Forecaster
 from forecast.recipe import NetworkModel, Recipe, Task, TrainingConfig
 from forecast.recipes import RECIPES, named
 from forecast.tables import Columns, Demand
-from forecast.training import Fitted, fit
-from forecast.training import fitting, loop
+from forecast.training import Fitted, fit, fitting, loop
 
 CUTOFF = pd.Timestamp("2024-03-20 00:00", tz="UTC")
 TASK = Task(horizon=24, every="1d")
@@ -34,7 +33,12 @@ def demand() -> Demand:
     for number, name in enumerate(("north", "south")):
         hours = np.arange(len(ds))
         temperature = 12 + 8 * np.sin(hours / 24 * 2 * np.pi) + rng.normal(0, 2, len(ds))
-        load = 500 * (number + 1) + 80 * np.sin((hours - 6) / 24 * 2 * np.pi) + 3 * temperature + rng.normal(0, 10, len(ds))
+        load = (
+            500 * (number + 1)
+            + 80 * np.sin((hours - 6) / 24 * 2 * np.pi)
+            + 3 * temperature
+            + rng.normal(0, 10, len(ds))
+        )
         parts.append(
             pd.DataFrame(
                 {"unique_id": name, "ds": ds, "y": load, "humidity": rng.uniform(0.2, 0.9, len(ds)),
@@ -81,7 +85,7 @@ def leaking_feature(monkeypatch: pytest.MonkeyPatch) -> None:
     """A column that peeks at the target through the table's arena."""
     honest = Features.inputs
 
-    def peek(self: Features, windows, clock, index_B):  # type: ignore[no-untyped-def]  # noqa: N803, ANN001, ANN202
+    def peek(self: Features, windows, clock, index_B):  # type: ignore[no-untyped-def]
         inputs = honest(self, windows, clock, index_B)
         series_B, row_B, _ = windows.origins.at(index_B, windows.demand)
         first_S = np.array([one.first_row for one in windows.demand.series])
@@ -95,7 +99,7 @@ def leaking_scaler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hinges placed by values of the whole table, test span included."""
     honest = fitting.fit_features
 
-    def peek(config, demand, context):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def peek(config, demand, context):  # type: ignore[no-untyped-def]
         found = honest(config, demand, context)
         top = float(np.nanmax(demand.arena_RC[:, 0]))
         return replace(found, state=found.state.model_copy(update={"knots": {"temperature": (top,)}}))
@@ -107,7 +111,7 @@ def leaking_early_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
     """The epoch is chosen on what happened after the cutoff."""
     honest = loop.Loop._judge
 
-    def peek(self, metrics):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def peek(self, metrics):  # type: ignore[no-untyped-def]
         late = self.feed.windows.demand.arena_RC[-100:, 0]
         metrics["validation_loss"] = float(np.nan_to_num(late.mean(), nan=-1.0)) * (-1) ** self.notes["epoch"]
         honest(self, metrics)
@@ -123,7 +127,9 @@ def leaking_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
         spread = float(np.std(np.nan_to_num(demand.arena_RC[-200:, 0], nan=-5.0)))
         levels = recipe.quantiles
         row = tuple(spread * (level - 0.5) for level in levels)
-        spec = fitted.forecaster.spec.model_copy(update={"calibration": Calibration(levels=levels, shift_KQ=(row,) * 24)})
+        spec = fitted.forecaster.spec.model_copy(
+            update={"calibration": Calibration(levels=levels, shift_KQ=(row,) * 24)}
+        )
         return Fitted(Forecaster(spec, fitted.forecaster.model), fitted.report)
 
     monkeypatch.setattr(tripwire, "fit", leak)

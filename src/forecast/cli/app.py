@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
 from rich.console import Console
 
@@ -35,13 +34,7 @@ def main() -> None:
     """Runs the command line; the console script `forecast`."""
     stderr = Console(stderr=True, soft_wrap=True)
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        stderr.print("Stopped.")
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app()
     except ForecastError as error:
         stderr.print(f"[bold red]{type(error).__name__}[/]: ", end="")
         stderr.print(str(error), markup=False, highlight=False)
@@ -58,4 +51,3 @@ def main() -> None:
         stderr.print(f"[bold red]Our fault[/] ({type(error).__name__}): {error}", highlight=False)
         stderr.print("Set FORECAST_DEBUG=1 to see where, and please report it.")
         sys.exit(3)
-    sys.exit(code if isinstance(code, int) else 0)

@@ -15,7 +15,9 @@ from forecast.cli.train import aware
 @with_data
 def audit(
     data: Data,
-    cutoff: Annotated[str | None, typer.Option(help="Nothing known later may matter [four fifths into the data].")] = None,
+    cutoff: Annotated[
+        str | None, typer.Option(help="Nothing known later may matter [four fifths into the data].")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Recipes to audit, comma-separated.")] = "default",
     horizon: Annotated[int | None, typer.Option(help="Steps of the forecast [one day].")] = None,
     epochs: Annotated[int, typer.Option(help="Epochs at the most: a leak shows in the first.")] = 2,
@@ -54,6 +56,8 @@ def audit(
         leaks = sorted({finding.part for finding in report.findings if not finding.equal})
         rows = ", ".join(f"{name} {count:,}" for name, count in report.overwritten.items())
         parts = ", ".join(sorted({finding.part for finding in report.findings}))
-        table.add_row(report.recipe, rows, parts, f"[red]leaks: {', '.join(leaks)}[/]" if leaks else "[green]no bit moved[/]")
+        table.add_row(
+            report.recipe, rows, parts, f"[red]leaks: {', '.join(leaks)}[/]" if leaks else "[green]no bit moved[/]"
+        )
     console.print(table)
     raise typer.Exit(0 if all(report.clean for report in reports) else 1)

@@ -22,7 +22,9 @@ def backtest(
     gate: Gate = None,
     horizon: Horizon = None,
     refit: Refit = "never",
-    recipe: Annotated[str, typer.Option(help="Recipes, comma-separated: default,lstm,ridge.")] = "default,ridge,seasonal_naive_week",
+    recipe: Annotated[
+        str, typer.Option(help="Recipes, comma-separated: default,lstm,ridge.")
+    ] = "default,ridge,seasonal_naive_week",
     out: Annotated[Path | None, typer.Option(help="Write the walk's table: .parquet or .csv.")] = None,
     workers: Workers = 1,
 ) -> None:

@@ -17,7 +17,9 @@ from forecast.cli.predict import write_table
 def bench(
     protocol: Annotated[str, typer.Argument(help="vic-a or vic-b.")],
     data: Annotated[Path, typer.Option(help="The protocol's data file.")],
-    recipe: Annotated[str, typer.Option(help="Recipes, comma-separated.")] = "lstm,gru,attention,ridge,seasonal_naive_week",
+    recipe: Annotated[
+        str, typer.Option(help="Recipes, comma-separated.")
+    ] = "lstm,gru,attention,ridge,seasonal_naive_week",
     refit: Refit = "never",
     workers: Workers = 1,
     out: Annotated[Path | None, typer.Option(help="Write the walk's table: .parquet or .csv.")] = None,
@@ -36,7 +38,9 @@ def bench(
     task = Task(horizon=chosen.plan(demand).horizon, every=chosen.every)
     with bars() as shown:
         watched = shown if workers == 1 else None
-        fits = {name: partial(fit, recipe=recipes.named(name), task=task, progress=watched) for name in recipe.split(",")}
+        fits = {
+            name: partial(fit, recipe=recipes.named(name), task=task, progress=watched) for name in recipe.split(",")
+        }
         walked, scores = protocols.judge(
             chosen, demand, fits, refit=parse_refit(refit), workers=workers, progress=shown
         )  # fmt: skip
@@ -54,5 +58,7 @@ def bench(
         from forecast.registry.report import log_walk
         from forecast.settings import Settings
 
-        run = log_walk(Settings.read(), demand=demand, task=task, walked=walked, scores=scores, title=f"bench {chosen.name}")
+        run = log_walk(
+            Settings.read(), demand=demand, task=task, walked=walked, scores=scores, title=f"bench {chosen.name}"
+        )
         console.print(f"Logged to MLflow: run {run.run_id}")

@@ -26,7 +26,9 @@ def check(data: Data) -> None:
     for finding in report.findings:
         console.print(f"[{'red' if finding.severity == 'error' else 'yellow'}]{finding.severity}[/] ", end="")
         console.print(finding.text, markup=False, highlight=False, soft_wrap=True)
-    console.print("[green]Nothing stands in the way of training.[/]" if report.ok else "[red]Correct the errors first.[/]")
+    console.print(
+        "[green]Nothing stands in the way of training.[/]" if report.ok else "[red]Correct the errors first.[/]"
+    )
     if report.ok and report.suggestion:
         console.print(f"Next: {report.suggestion}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if report.ok else 1)

@@ -84,7 +84,9 @@ def scores_table(scores: pd.DataFrame, *, title: str, winner: str | None = None,
         table.add_column(TITLES[name], justify="right", no_wrap=True)
     for model, row in scores.sort_values("mae").iterrows():
         marked = f"★ {model}" if model == winner else f"  {model}"
-        table.add_row(marked, *[_number(row[name], name) for name in shown], style="bold green" if model == winner else "")
+        table.add_row(
+            marked, *[_number(row[name], name) for name in shown], style="bold green" if model == winner else ""
+        )
     return table
 
 

@@ -97,7 +97,7 @@ def _walk_blind(winner: str, plan: RetrainingPlan, work: Path) -> pd.Series:
 def _show(judgement: Judgement, blind: pd.Series) -> None:
     scores = judgement.table
     scores.loc[f"{judgement.winner} ({BLIND})"] = blind.reindex(scores.columns)
-    title = "Walk-forward, day ahead from local midnight. weather: actual (optimistic), except in the line that has none ahead"
+    title = "Walk-forward, day ahead from local midnight; weather: actual (optimistic), but for the line without"
     console.print(scores_table(scores, title=title, winner=judgement.winner, unit="GW"))
     naive = scores.loc["seasonal_naive_week", "mae"]
     gain = 1 - scores.loc[judgement.winner, "mae"] / naive
@@ -126,10 +126,15 @@ def _ask_and_draw(settings: Settings, table: Path, out: Path) -> None:
     actual = _actual(demand)
     error = forecast.merge(actual, on="ds")
     inside = error["y"].between(error["q0.1"], error["q0.9"]).mean()
+    model, missed = answer["model"], (error["q0.5"] - error["y"]).abs().mean()
     console.print(
-        f"POST {address}/v1/forecasts answered {len(forecast)} half-hours from {answer['model']['name']} version "
-        f"{answer['model']['version']}: peak {forecast['q0.5'].max():.2f} GW forecast, {actual['y'].max():.2f} GW happened; "
-        f"mean absolute error {(error['q0.5'] - error['y']).abs().mean():.3f} GW, {inside:.0%} of the day inside the 80 % band.",
+        f"POST {address}/v1/forecasts answered {len(forecast)} half-hours from {model['name']} version "
+        f"{model['version']} ({model['recipe']}):",
+        highlight=False,
+    )
+    console.print(
+        f"peak {forecast['q0.5'].max():.2f} GW forecast, {actual['y'].max():.2f} GW happened; mean absolute error "
+        f"{missed:.3f} GW; {inside:.0%} of the day lay inside the 80 % band.",
         highlight=False,
     )
     before = demand.as_of(forecast["cutoff"].iloc[0]).to_frame()[["ds", "y"]].dropna()
@@ -146,7 +151,9 @@ def _actual(demand: Demand) -> pd.DataFrame:
 
 
 def _farewell(log: RetrainingLog, out: Path, seconds: float) -> None:
-    console.print(f"\n[bold green]Done in {seconds:.0f} s.[/] The picture is {out.resolve()}", highlight=False, soft_wrap=True)
+    console.print(
+        f"\n[bold green]Done in {seconds:.0f} s.[/] The picture is {out.resolve()}", highlight=False, soft_wrap=True
+    )
     console.print("Compare the models:  make ui       then open http://127.0.0.1:5000", highlight=False)
     for name, url in log.urls.items():
         console.print(f"  {name:<11} {url}", highlight=False, soft_wrap=True)

@@ -9,7 +9,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-import click
 import typer
 
 from forecast.errors import DeclarationError
@@ -23,16 +22,20 @@ def _option(text: str, *names: str) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=_DATA)
 
 
-def _read_config(context: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
+def _read_config(context: typer.Context, value: Path | None) -> Path | None:
     """Options of a TOML file stand where no flag was given."""
     if value is None:
         return None
     try:
         options = tomllib.loads(value.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DeclarationError(f"--config {value} cannot be read ({error.strerror})", "a TOML file of options") from error
+        raise DeclarationError(
+            f"--config {value} cannot be read ({error.strerror})", "a TOML file of options"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"--config {value} is not TOML ({error})", 'lines such as zone = "Europe/Lisbon"') from error
+        raise DeclarationError(
+            f"--config {value} is not TOML ({error})", 'lines such as zone = "Europe/Lisbon"'
+        ) from error
     known = {parameter.name for parameter in context.command.params}
     fields = {name.replace("-", "_"): _plain(option) for name, option in options.items()}
     unknown = sorted(set(fields) - {str(name) for name in known})
@@ -71,7 +74,10 @@ class DataOptions:
     config: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file of options; a flag wins over it.", callback=_read_config, is_eager=True, rich_help_panel=_DATA
+            help="TOML file of options; a flag wins over it.",
+            callback=_read_config,
+            is_eager=True,
+            rich_help_panel=_DATA,
         ),
     ] = None
 
@@ -121,7 +127,7 @@ def with_data(command: Callable[..., Any]) -> Callable[..., Any]:
 
     run.__signature__ = inspect.Signature([*data, *own])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*data, *own]}
-    del run.__wrapped__  # type: ignore[attr-defined]
+    del run.__wrapped__
     return run
 
 
@@ -130,15 +136,12 @@ _WALK = "The walk"
 Start = Annotated[str, typer.Option(help="First civil day that is forecast.", rich_help_panel=_WALK)]
 End = Annotated[str, typer.Option(help="Last civil day that is forecast.", rich_help_panel=_WALK)]
 Every = Annotated[
-    str, typer.Option(help="When forecasts are issued: 1d (civil midnights), delivery-day, 6h, ...", rich_help_panel=_WALK)
+    str,
+    typer.Option(help="When forecasts are issued: 1d (civil midnights), delivery-day, 6h, ...", rich_help_panel=_WALK),
 ]
-Gate = Annotated[
-    str | None, typer.Option(help="When a delivery day is due, such as D-1T10:00.", rich_help_panel=_WALK)
-]
+Gate = Annotated[str | None, typer.Option(help="When a delivery day is due, such as D-1T10:00.", rich_help_panel=_WALK)]
 Horizon = Annotated[int | None, typer.Option(help="Steps to forecast [one day].", rich_help_panel=_WALK)]
-Refit = Annotated[
-    str, typer.Option(help="Train again: never, monthly, or after N cutoffs.", rich_help_panel=_WALK)
-]
+Refit = Annotated[str, typer.Option(help="Train again: never, monthly, or after N cutoffs.", rich_help_panel=_WALK)]
 Workers = Annotated[int, typer.Option(help="Processes that work side by side.", rich_help_panel=_WALK)]
 
 

@@ -20,7 +20,9 @@ def predict(
     model: Annotated[str, typer.Option(help="Model folder, or models:/NAME@champion.")] = "model",
     cutoff: Annotated[str | None, typer.Option(help="The moment of the forecast [after the last known value].")] = None,
     horizon: Annotated[int | None, typer.Option(help="Steps to forecast [the model's task].")] = None,
-    delivery_day: Annotated[str | None, typer.Option(help="Forecast this civil day instead, such as 2014-12-31.")] = None,
+    delivery_day: Annotated[
+        str | None, typer.Option(help="Forecast this civil day instead, such as 2014-12-31.")
+    ] = None,
     quantiles: Annotated[str | None, typer.Option(help="Levels, comma-separated [all of the model's].")] = None,
     out: Annotated[Path, typer.Option(help="Where to write: .csv or .parquet.")] = Path("forecast.csv"),
 ) -> None:

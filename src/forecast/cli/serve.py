@@ -10,7 +10,9 @@ from forecast.cli.console import console
 
 
 def serve(
-    model: Annotated[str | None, typer.Option(help="Model folder or models:/NAME@alias [the registered champion].")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model folder or models:/NAME@alias [the registered champion].")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port [8000].")] = None,
 ) -> None:

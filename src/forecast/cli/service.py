@@ -99,7 +99,9 @@ def request_day(address: str, demand: Demand, day: str) -> tuple[dict[str, Any],
         with urllib.request.urlopen(request, timeout=60) as response:
             answer: dict[str, Any] = json.load(response)
     except urllib.error.HTTPError as error:
-        raise ForecastError(f"the service answered {error.code}: {error.read().decode()[:500]}", "a forecast") from error
+        raise ForecastError(
+            f"the service answered {error.code}: {error.read().decode()[:500]}", "a forecast"
+        ) from error
     said = answer["forecasts"][0]
     frame = pd.DataFrame({"ds": pd.to_datetime(said["ds"], utc=True), "mean": said["mean"], **said["quantiles"]})
     return answer, frame.assign(cutoff=cutoff)

@@ -28,7 +28,9 @@ class Courier:
         self.queue.put((self.model, stage, epoch, epochs, metrics))
 
 
-def side_by_side(jobs: Mapping[str, Callable[..., Result]], bars: Bars, workers: int | None = None) -> dict[str, Result]:
+def side_by_side(
+    jobs: Mapping[str, Callable[..., Result]], bars: Bars, workers: int | None = None
+) -> dict[str, Result]:
     """Runs picklable jobs, each called with `training=Courier`, two at a time on two cores.
 
     Args:

@@ -56,8 +56,10 @@ def train(
         from forecast.registry.writer import register_folder
         from forecast.settings import Settings
 
-        version = register_folder(out, Settings.read(model_name=register), fitted.report)
-        console.print(f"Registered as models:/{register}/{version}; `forecast serve --model models:/{register}/{version}`")
+        version = register_folder(out, Settings.read(model_name=register), fitted.report, demand=demand)
+        console.print(
+            f"Registered as models:/{register}/{version}; `forecast serve --model models:/{register}/{version}`"
+        )
 
 
 def aware(text: str, option: str, zone: str) -> pd.Timestamp:

@@ -22,15 +22,15 @@ class Inputs(Protocol):
     """The arrays of a batch; `forecast.features.Inputs` has them."""
 
     @property
-    def past_BLP(self) -> Floats: ...  # noqa: D102, N802
+    def past_BLP(self) -> Floats: ...
     @property
-    def past_mask_BLP(self) -> Floats: ...  # noqa: D102, N802
+    def past_mask_BLP(self) -> Floats: ...
     @property
-    def future_BHF(self) -> Floats: ...  # noqa: D102, N802
+    def future_BHF(self) -> Floats: ...
     @property
-    def future_mask_BHF(self) -> Floats: ...  # noqa: D102, N802
+    def future_mask_BHF(self) -> Floats: ...
     @property
-    def static_BS(self) -> Floats: ...  # noqa: D102, N802
+    def static_BS(self) -> Floats: ...
 
 
 def prepare_torch() -> None:

@@ -61,9 +61,7 @@ def some_inputs(features: Features, windows: WindowSet, most: int) -> Inputs:
     return features.inputs(windows, features.clock(windows), _spread(windows, most))
 
 
-def calibrate(
-    model: Model, inputs: Inputs, levels: tuple[float, ...], said_BHQ: Floats | None = None
-) -> Calibration:
+def calibrate(model: Model, inputs: Inputs, levels: tuple[float, ...], said_BHQ: Floats | None = None) -> Calibration:
     """The calibration of these windows' errors; `said_BHQ` where somebody else than the model said them."""
     return Calibration.fit(
         model.quantiles(inputs) if said_BHQ is None else said_BHQ, inputs.target_BH, inputs.target_mask_BH > 0,

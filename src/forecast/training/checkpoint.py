@@ -67,7 +67,9 @@ def optimiser_arrays(optimiser: Optimizer) -> Arrays:
     """The optimiser's moments and step counts by parameter number and name."""
     state = optimiser.state_dict()["state"]
     return {
-        f"optimiser/{number}/{name}": np.asarray(value.detach().cpu().numpy() if torch.is_tensor(value) else value).copy()
+        f"optimiser/{number}/{name}": np.asarray(
+            value.detach().cpu().numpy() if torch.is_tensor(value) else value
+        ).copy()
         for number, values in state.items()
         for name, value in values.items()
         if value is not None

@@ -156,6 +156,7 @@ def _spec(span: Span, recipe: Recipe, task: Task, learned: _Learned) -> Forecast
         trained_until=span.end.isoformat(),
         data_digest=demand.digest,
         seasonal_scale={name: float(scale) if np.isfinite(scale) else None for name, scale in scales.items()},
-        weather=OPTIMISTIC if demand.columns.known else "none",
-        made_with={"python": platform.python_version()} | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
+        weather=OPTIMISTIC if set(demand.columns.known) - set(learned.features.state.binary) else "none",
+        made_with={"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     )

@@ -100,7 +100,9 @@ def _loop(
 ) -> Loop:  # fmt: skip
     assert isinstance(recipe.model, NetworkModel)
     network = build(recipe.model.network, network_shape(recipe, task, features, feed.windows), config.seed)
-    network.scaling.fit([inputs for inputs, _, _ in Feed(feed.features, feed.windows, feed.clock).spread(SCALED_ON, 512)])
+    network.scaling.fit(
+        [inputs for inputs, _, _ in Feed(feed.features, feed.windows, feed.clock).spread(SCALED_ON, 512)]
+    )
     return Loop(network.to(device), feed, config, validation, device)
 
 

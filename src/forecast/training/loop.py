@@ -22,12 +22,15 @@ from forecast.features.civil import CivilClock
 from forecast.networks.arrays import load_arrays, state_arrays
 from forecast.networks.network import DemandNetwork
 from forecast.networks.runtime import tensors
+from forecast.networks.scaling import Window
 from forecast.recipe import TrainingConfig
 from forecast.training import checkpoint
 from forecast.training.progress import Progress
 from forecast.windows import Ints, WindowSet
 
-Batch = tuple[tuple[Tensor, ...], Tensor, Tensor]
+Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+Batch = tuple[Five, Tensor, Tensor]
+Scaled = Callable[..., tuple[Tensor, Window]]
 EVALUATED = 2048
 
 
@@ -72,11 +75,14 @@ def pinball(z_BHQ: Tensor, target_BH: Tensor, mask_BH: Tensor, levels_Q: Tensor)
     return (loss_BH * mask_BH).sum() / mask_BH.sum().clamp(min=1)
 
 
-def batch_loss(network: DemandNetwork, batch: Batch, levels_Q: Tensor) -> Tensor:
-    """The loss of a batch in units of each window's scale; an unknown target counts for nothing."""
+def batch_loss(network: DemandNetwork, batch: Batch, levels_Q: Tensor, scaled: Scaled | None = None) -> Tensor:
+    """The loss of a batch in units of each window's scale; an unknown target counts for nothing.
+
+    `scaled` is the network's own, compiled.
+    """
     inputs, target_BH, mask_BH = batch
     taught_BH = torch.where(mask_BH > 0, target_BH, torch.full_like(target_BH, torch.nan))
-    z_BHQ, window = network.scaled(*inputs, taught_BH)
+    z_BHQ, window = (scaled or network.scaled)(*inputs, taught_BH)
     known_BH = torch.where(mask_BH > 0, target_BH, window.level_B1)
     return pinball(z_BHQ, network.scaling.to_z(known_BH, window), mask_BH, levels_Q)
 
@@ -100,9 +106,7 @@ class Loop:
         self.drawn = min(len(feed.windows), config.windows_per_epoch)
         self.steps = math.ceil(self.drawn / config.batch)
         self.optimiser = _optimiser(network, config)
-        self.scaled: Callable[..., Any] = network.scaled
-        if config.compile:
-            network.compile()
+        self.scaled: Scaled = torch.compile(network.scaled) if config.compile else network.scaled
         self.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
         self.best = {name: value.clone() for name, value in self.average.items()}
         self.notes: dict[str, Any] = {"epoch": 0, "history": [], "best_epoch": 0, "best_loss": math.inf}
@@ -141,7 +145,7 @@ class Loop:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
-            loss = batch_loss(self.network, self.feed.batch(index_B), self.levels_Q)
+            loss = batch_loss(self.network, self.feed.batch(index_B), self.levels_Q, self.scaled)
         if not torch.isfinite(loss):
             self._stop(f"the loss became {float(loss.detach())} in epoch {epoch + 1} at rate {rate:g}")
         self.optimiser.zero_grad(set_to_none=True)
@@ -191,7 +195,9 @@ class Loop:
             self.best = {name: value.clone() for name, value in self.average.items()}
 
     def _out_of_patience(self) -> bool:
-        return bool(self.notes["epoch"] - self.notes["best_epoch"] >= self.config.patience and self.validation is not None)
+        return bool(
+            self.notes["epoch"] - self.notes["best_epoch"] >= self.config.patience and self.validation is not None
+        )
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step (Smith and Topin 2018 for one cycle)."""

@@ -1,0 +1,184 @@
+"""The command line as a user meets it: files in, files out, exit codes, and one sentence for a mistake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast.cli import main
+
+RECIPE = """
+name = "tiny"
+context = "2d"
+[model]
+kind = "network"
+[model.network]
+encoder = { kind = "gru", width = 8 }
+decoder = { kind = "direct", width = 16 }
+[model.training]
+epochs = 2
+windows_per_epoch = 64
+"""
+QUANTILES = [f"q0.{level}" for level in range(1, 10)]
+
+Forecast = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """Seventy days of hourly demand across the clock change of 31 March, with a temperature, as a CSV in local time."""
+    ds = pd.date_range("2024-02-01", periods=24 * 70, freq="1h", tz="Europe/Lisbon")
+    rng = np.random.default_rng(2)
+    temperature = 15 + 5 * np.sin(np.arange(len(ds)) / 24 * 2 * np.pi)
+    demand = 300 + 60 * np.sin((np.arange(len(ds)) - 7) / 24 * 2 * np.pi) + rng.normal(0, 5, len(ds))
+    frame = pd.DataFrame({"timestamp": ds.strftime("%Y-%m-%d %H:%M"), "demand": demand, "temperature": temperature})
+    path = tmp_path / "city.csv"
+    frame.to_csv(path, index=False)
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    return path
+
+
+@pytest.fixture
+def forecast(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str]]:
+    """Runs a command as the console script does; exit code, and all that was printed, unwrapped."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("FORECAST_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["forecast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return int(stopped.value.code or 0), told.out + told.err
+
+    return run
+
+
+LISBON = ("--zone", "Europe/Lisbon", "--known", "temperature")
+
+
+def test_train_predict_and_walk_write_the_same_columns(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    code, told = forecast("train", city, *LISBON, "--recipe", "tiny.toml", "--out", "model", "--every", "1d")
+    assert code == 0, told
+    assert "learned from" in told
+    code, told = forecast("predict", city, *LISBON, "--model", "model", "--cutoff", "2024-04-05", "--out", "said.csv")
+    assert code == 0, told
+    said = pd.read_csv(tmp_path / "said.csv")
+    assert list(said.columns) == ["unique_id", "ds", "cutoff", "model", "mean", *QUANTILES]
+    assert len(said) == 24
+    assert said["ds"].iloc[0] == "2024-04-04T23:00:00Z"
+    code, told = forecast(
+        "backtest", city, *LISBON, "--start", "2024-03-29", "--end", "2024-04-02", "--every", "delivery-day", "--gate",
+        "D-1T10:00", "--recipe", "tiny.toml,ridge,seasonal_naive_week", "--out", "walk.parquet",
+    )  # fmt: skip
+    assert code == 0, told
+    walk = pd.read_parquet(tmp_path / "walk.parquet")
+    assert list(walk.columns) == ["unique_id", "ds", "cutoff", "y", "model", "mean", *QUANTILES]
+    assert set(walk["model"]) == {"tiny", "ridge", "seasonal_naive_week"}
+    hours = walk[walk["model"] == "tiny"].groupby("cutoff").size()
+    assert sorted(hours) == [23, 24, 24, 24, 24]
+    assert "★" in told
+    assert "weather: actual (optimistic)" in told
+
+
+def test_a_delivery_day_of_23_hours(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "seasonal_naive_week", "--out", "model")[0] == 0
+    code, told = forecast(
+        "predict", city, *LISBON, "--model", "model", "--cutoff", "2024-03-30T10:00", "--delivery-day", "2024-03-31",
+        "--quantiles", "0.1,0.5,0.9", "--out", "day.parquet",
+    )  # fmt: skip
+    assert code == 0, told
+    said = pd.read_parquet(tmp_path / "day.parquet")
+    assert len(said) == 23
+    assert list(said.columns[-3:]) == ["q0.1", "q0.5", "q0.9"]
+
+
+def test_predict_begins_after_the_last_known_value(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
+    code, told = forecast("predict", city, *LISBON, "--model", "model", "--horizon", 6, "--out", "next.csv")
+    assert code == 0, told
+    assert "known-ahead column 'temperature' misses 6 of 6 steps" in told
+    assert len(pd.read_csv(tmp_path / "next.csv")) == 6
+
+
+def test_options_in_a_file_and_a_flag_that_wins(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('zone = "Europe/Lisbon"\nknown = ["temperature"]\nrecipe = "ridge"\nout = "one"\n')
+    code, told = forecast("train", city, "--config", "run.toml", "--out", "two")
+    assert code == 0, told
+    assert (tmp_path / "two" / "manifest.json").exists()
+    assert not (tmp_path / "one").exists()
+    (tmp_path / "wrong.toml").write_text('zoen = "Europe/Lisbon"\n')
+    code, told = forecast("train", city, "--config", "wrong.toml")
+    assert code == 2
+    assert "unknown options zoen" in told
+
+
+def test_audit_says_that_no_bit_moved(city: Path, forecast: Forecast) -> None:
+    code, told = forecast("audit", city, *LISBON, "--recipe", "tiny.toml,ridge")
+    assert code == 0, told
+    assert told.count("no bit moved") == 2
+
+
+def test_check_says_no_with_exit_code_1(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast("check", city, *LISBON)[0] == 0
+    lines = city.read_text().splitlines()
+    lines[5] = lines[5].replace(",", ",oops", 1)
+    (tmp_path / "bad.csv").write_text("\n".join(lines))
+    code, told = forecast("check", tmp_path / "bad.csv", *LISBON)
+    assert code == 1
+    assert "line 6" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("predict", "CITY", "--zone", "Europe/Lisbon", "--model", "nowhere"), 2, "no folder nowhere"),
+        (("predict", "CITY", "--zone", "Europe/Lisbon", "--model", "models:/none@champion"), 2, "there is no registry"),
+        (("train", "CITY", "--zone", "Europe/Atlantis"), 2, "zone 'Europe/Atlantis' is not known"),
+        (("train", "missing.csv", "--zone", "UTC"), 2, "missing.csv"),
+        (("train", "CITY", "--zone", "Europe/Lisbon", "--recipe", "lstmm"), 2, "no recipe 'lstmm'"),
+        (("train", "CITY", "--zone", "Europe/Lisbon", "--unit", "W"), 2, "unit 'W' is not known"),
+        (("train", "CITY", "--zone", "Europe/Lisbon", "--until", "2024-02-02"), 2, "context 168 + horizon 24"),
+        (("train", "CITY", "--zone", "Europe/Lisbon", "--recipe", "ridge", "--horizon", "0"), 2, "horizon"),
+        (("backtest", "CITY", "--zone", "Europe/Lisbon", "--start", "2024-03-01", "--end", "2024-03-02", "--refit", "x"),
+         2, "--refit is 'x'"),
+        (("bench", "vic-z", "--data", "none.parquet"), 2, "no protocol 'vic-z'"),
+        (("bench", "vic-a", "--data", "none.parquet"), 2, "none.parquet"),
+        (("train", "CITY", "--frobnicate"), 2, "No such option"),
+    ],
+)  # fmt: skip
+def test_mistakes_get_a_sentence_and_code_2(
+    arguments: tuple[str, ...], code: int, sentence: str, city: Path, forecast: Forecast
+) -> None:
+    got, told = forecast(*[str(city) if argument == "CITY" else argument for argument in arguments])
+    assert got == code, told
+    assert sentence in " ".join(told.split()), told
+
+
+@pytest.mark.parametrize("command", ["demo", "check", "train", "backtest", "predict", "serve", "audit", "bench"])
+def test_help_teaches_with_an_example(command: str, forecast: Forecast) -> None:
+    code, told = forecast(command, "--help")
+    assert code == 0
+    assert "Example" in told or command == "demo"
+
+
+def test_our_own_fault_is_named_without_a_traceback(
+    city: Path, forecast: Forecast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("forecast.training.fit", broken)
+    code, told = forecast("train", city, *LISBON, "--recipe", "ridge")
+    assert code == 3
+    assert "FORECAST_DEBUG=1" in told

@@ -1,0 +1,169 @@
+"""A model folder: three files, no pickle, the same bits in a fresh process, and every damage named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forecast.errors import ModelFolderError
+from forecast.forecaster import Forecaster, read_spec, verify
+from forecast.recipe import Recipe, Task, TreesModel
+from forecast.recipes import named
+from forecast.tables.stored import save_demand
+from forecast.training import fit
+from tests.builders import long_frame, make_demand, utc
+from tests.forecaster.test_predict import TINY
+
+FRESH = """
+import pickle, _pickle, sys
+
+class Refused:
+    def __init__(self, *_, **__):
+        raise AssertionError("pickle was used")
+
+for module in (pickle, _pickle):
+    module.load = module.loads = module.Unpickler = Refused
+pickle._Unpickler = pickle._load = pickle._loads = Refused
+
+import pandas as pd
+from pathlib import Path
+from forecast.forecaster import Forecaster
+from forecast.tables.stored import load_demand
+
+demand = load_demand(Path(sys.argv[2]))
+cutoffs = list(pd.date_range("2024-03-01", periods=4, freq="31h", tz="UTC"))
+frame = Forecaster.load(Path(sys.argv[1])).predict(demand, cutoffs).frame
+print(frame.drop(columns=["unique_id", "cutoff", "ds"]).to_numpy().tobytes().hex())
+"""
+SMALL_TREES = Recipe(name="small-trees", model=TreesModel(iterations=3))
+RECIPES = {"tiny": TINY, "ridge": named("ridge"), "trees": SMALL_TREES, "naive": named("seasonal_naive_week")}
+
+
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, Forecaster]:
+    table = make_demand(long_frame(days=60, gaps=0.02)).as_of("2024-03-01T00:00Z")
+    return {name: fit(table, recipe, Task(horizon=24)).forecaster for name, recipe in RECIPES.items()}
+
+
+@pytest.fixture
+def folder(fitted: dict[str, Forecaster], tmp_path: Path) -> Path:
+    fitted["ridge"].save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_fresh_process_without_pickle_says_the_same_bits(
+    name: str, fitted: dict[str, Forecaster], tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    demand = make_demand(long_frame(days=60, gaps=0.02))
+    fitted[name].save(tmp_path / "model")
+    save_demand(demand, tmp_path / "table.parquet")
+    cutoffs = list(pd.date_range(utc("2024-03-01"), periods=4, freq="31h"))
+    here = fitted[name].predict(demand, cutoffs).frame.drop(columns=["unique_id", "cutoff", "ds"]).to_numpy()
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(tmp_path / "model"), str(tmp_path / "table.parquet")],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == here.tobytes().hex()
+
+
+def test_a_folder_is_json_and_safetensors(folder: Path, fitted: dict[str, Forecaster]) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["forecaster.json", "manifest.json", "weights.safetensors"]
+    assert read_spec(folder) == fitted["ridge"].spec
+    digests = verify(folder)
+    for name, digest in digests.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_saving_again_writes_the_same_bytes(folder: Path, fitted: dict[str, Forecaster]) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    Forecaster.load(folder).save(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def resign(folder: Path) -> None:
+    """A manifest for whatever the files are now."""
+    names = ("forecaster.json", "weights.safetensors")
+    told = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "manifest.json").write_text(json.dumps(told))
+
+
+def edit(folder: Path, **changes: object) -> None:
+    spec = json.loads((folder / "forecaster.json").read_text())
+    (folder / "forecaster.json").write_text(json.dumps(spec | changes))
+    resign(folder)
+
+
+def other_weights(folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"mean_F": np.zeros(3)}, folder / "weights.safetensors")
+    resign(folder)
+
+
+def half(folder: Path) -> None:
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    resign(folder)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "weights changed": (lambda f: flip(f / "weights.safetensors"), "weights.safetensors is not as it was written"),
+    "spec changed": (lambda f: flip(f / "forecaster.json"), "forecaster.json is not as it was written"),
+    "no weights": (lambda f: (f / "weights.safetensors").unlink(), "not a whole model folder"),
+    "no spec": (lambda f: (f / "forecaster.json").unlink(), "not a whole model folder"),
+    "no manifest": (lambda f: (f / "manifest.json").unlink(), "not a whole model folder"),
+    "empty manifest": (lambda f: (f / "manifest.json").write_text("{}"), "not a whole model folder"),
+    "manifest of another kind": (lambda f: (f / "manifest.json").write_text("[1]"), "not a whole model folder"),
+    "manifest is no JSON": (lambda f: (f / "manifest.json").write_bytes(b"\xff\xfe"), "not a whole model folder"),
+    "later format": (lambda f: edit(f, format=2), "forecaster.json cannot be read"),
+    "unknown field": (lambda f: edit(f, surprise=1), "forecaster.json cannot be read"),
+    "signed weights of another model": (other_weights, "do not fit"),
+    "signed broken weights": (half, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_named(name: str, folder: Path) -> None:
+    spoil, words = DAMAGE[name]
+    Forecaster.load(folder)
+    spoil(folder)
+    with pytest.raises(ModelFolderError, match=words):
+        Forecaster.load(folder)
+
+
+def test_what_is_no_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(ModelFolderError, match=r"no folder .*check --model|no folder .*Check --model"):
+            Forecaster.load(place)
+
+
+def test_a_save_that_broke_off_is_not_taken_for_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forecaster = Forecaster.load(folder)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("forecast.forecaster.folder.save_file", full)
+    with pytest.raises(OSError, match="no space"):
+        forecaster.save(folder)
+    with pytest.raises(ModelFolderError, match="not a whole model folder"):
+        Forecaster.load(folder)

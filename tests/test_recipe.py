@@ -1,0 +1,77 @@
+"""A recipe is frozen, refuses what contradicts itself, and is read from TOML with an error that names the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from forecast.errors import RecipeError
+from forecast.recipe import Recipe, RidgeModel, Task
+
+TOML = """
+name = "mine"
+context = "3d"
+[model]
+kind = "network"
+[model.network.encoder]
+kind = "gru"
+width = 8
+[model.training]
+epochs = 2
+[features]
+reach_days = 10
+"""
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "mine.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_recipe_is_read_from_toml(tmp_path: Path) -> None:
+    recipe = Recipe.from_toml(written(tmp_path, TOML))
+    assert (recipe.name, recipe.model.kind, recipe.features.reach_days) == ("mine", "network", 10)
+    assert recipe.context_steps(pd.Timedelta("30min")) == 144
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.replace("epochs = 2", "epocs = 2"), "model.*epocs"),
+        (lambda t: t.replace("epochs = 2", "epochs = 0"), "model.*epochs.*greater than or equal to 1"),
+        (lambda t: t.replace('"3d"', '"30d"'), "context 30d is longer than reach_days 10"),
+        (lambda t: t.replace('kind = "network"', 'kind = "oracle"'), "oracle"),
+        (lambda t: t.replace('"mine"', '"Mein Rezept"'), "name"),
+        (lambda t: "quantiles = [0.1, 0.9]" + t, "must ascend and hold 0.5"),
+        (lambda t: "quantiles = [0.9, 0.5]" + t, "must ascend and hold 0.5"),
+        (lambda t: "quantiles = [0.5, 1.0]" + t, "between 0 and 1"),
+        (lambda t: t + "= nonsense", "is not TOML"),
+        (lambda t: t.encode("utf-16"), "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(RecipeError, match=words):
+        Recipe.from_toml(written(tmp_path, change(TOML)))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml cannot be read"):
+        Recipe.from_toml(tmp_path / "none.toml")
+
+
+def test_knobs_do_not_move_once_set() -> None:
+    recipe = Recipe(name="r", model=RidgeModel())
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.name = "s"
+
+
+def test_a_task_refuses_contradictions() -> None:
+    with pytest.raises(ValidationError, match="gate D-1T10:00 needs every=delivery-day, not 1d"):
+        Task(horizon=24, every="1d", gate="D-1T10:00")
+    with pytest.raises(ValidationError, match="horizon"):
+        Task(horizon=0)
