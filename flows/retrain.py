@@ -53,6 +53,7 @@ def retrain(
     plan: dict[str, Any] | None = None,
     work: Path | None = None,
     workers: int = 1,
+    name: str | None = None,
     title: str | None = None,
     fresh: bool = False,
 ) -> Retrained:
@@ -65,6 +66,7 @@ def retrain(
         plan: fields of `forecast.retraining.RetrainingPlan`.
         work: folder of tables, walks and models, kept between runs; `mlruns/work` where None.
         workers: processes that train recipes side by side.
+        name: of the registered model, whose champion is challenged; that of the settings where None.
         title: of the parent run in MLflow.
         fresh: train again what an earlier run has trained.
 
@@ -81,9 +83,9 @@ def retrain(
     steps.windows(table, planned)
     kept = Kept(work, digest, planned, fresh)
     folders = walk_all(table, kept, workers)
-    judgement = steps.compare(table, folders, planned, kept.judged)
+    judgement = steps.compare(table, folders, planned, kept.judged, name)
     winner = train_winner(table, judgement, kept)
-    log = steps.register(table, folders, judgement, winner, planned, title)
+    log = steps.register(table, folders, judgement, winner, planned, name, title)
     done = Retrained(judged(judgement), log, read_spec(winner).unit)
     report.leave_artifacts(done.judgement, log, done.unit)
     return done
@@ -157,6 +159,9 @@ def command(
     work: Annotated[
         Path | None, typer.Option(help="Folder of tables, walks and models, kept between runs [mlruns/work].")
     ] = None,
+    register: Annotated[
+        str | None, typer.Option(help="Name of the registered model whose champion is challenged [demand].")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Name of the run in MLflow.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what an earlier run has trained.")] = False,
 ) -> None:
@@ -172,18 +177,19 @@ def command(
         "gate": gate, "horizon": horizon, "refit": parse_refit(refit), "until": _until(until, data),
         "train_every": train_every,
     }  # fmt: skip
-    _refuse_early(data, plan)
+    _refuse_early(data, plan, register)
     place = work or Settings.read().mlruns / "work"
     terminal.quiet_console()
     terminal.start_server(place / "prefect-server.log")
     source = SecretStr(data.data) if "://" in data.data else data.data
-    done = retrain(source, data.declaration, data.query, plan, place, workers, title, fresh)
+    done = retrain(source, data.declaration, data.query, plan, place, workers, register, title, fresh)
     terminal.show(done.judgement, done.log, done.unit)
 
 
-def _refuse_early(data: Data, plan: dict[str, Any]) -> None:
+def _refuse_early(data: Data, plan: dict[str, Any], name: str | None) -> None:
     """Raises for mistakes that can be seen before a server is started and data is read."""
     open_source(data.data, data.declaration, data.query)
+    Settings.read(**({"model_name": name} if name else {}))
     plan_of(plan).chosen  # noqa: B018 (it builds the recipes, and raises)
 
 

@@ -10,6 +10,7 @@ What is kept is a path below the work folder, which may therefore be moved as a 
 from __future__ import annotations
 
 import gzip
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +64,11 @@ def try_again(_task: Any, run: Any, state: Any) -> bool:
 
 def _named_key(_context: Any, parameters: Mapping[str, Any]) -> str:
     return f"{parameters['key']}"
+
+
+def _settings(name: str | None) -> Settings:
+    """Read by each step: an MLflow address may hold a password, and Prefect keeps what it is given."""
+    return Settings.read(**({"model_name": name} if name else {}))
 
 
 KEPT = CachePolicy.from_cache_key_fn(_named_key)
@@ -123,12 +129,12 @@ def walk(table: Path, recipe: str, plan: RetrainingPlan, work: Path, place: str,
     name="compare", task_run_name="compare", cache_policy=NO_CACHE, retries=2,
     retry_delay_seconds=exponential_backoff(2), retry_condition_fn=try_again,
 )  # fmt: skip
-def compare(table: Path, folders: list[Path], plan: RetrainingPlan, place: Path) -> Path:
+def compare(table: Path, folders: list[Path], plan: RetrainingPlan, place: Path, name: str | None) -> Path:
     """Judges the best recipe against the reigning champion; returns the judgement's path."""
     from forecast.retraining import judge, read_judgement
 
     place.mkdir(parents=True, exist_ok=True)
-    path = judge(table, folders, plan, Settings.read(), place)
+    path = judge(table, folders, plan, _settings(name), place)
     judged = read_judgement(path)
     say(f"compare: {judged.winner} is best of {len(folders)}; judged against the {judged.against.replace('_', ' ')}")
     return path
@@ -144,6 +150,8 @@ def train(table: Path, judgement: Path, winner: str, plan: RetrainingPlan, work:
 
     told = Told(winner)
     folder = train_winner(table, judgement, plan, work / place, progress=told)
+    # They have served; a later training of the same key would find them finished and learn nothing.
+    shutil.rmtree(work / place / "checkpoints", ignore_errors=True)
     say(f"train: {winner} learned from everything in {told.seconds:,.0f} s")
     return str(folder.relative_to(work))
 
@@ -153,12 +161,13 @@ def train(table: Path, judgement: Path, winner: str, plan: RetrainingPlan, work:
     retry_delay_seconds=exponential_backoff(2), retry_condition_fn=try_again,
 )  # fmt: skip
 def register(
-    table: Path, folders: list[Path], judgement: Path, winner: Path, plan: RetrainingPlan, title: str | None
-) -> RetrainingLog:
+    table: Path, folders: list[Path], judgement: Path, winner: Path, plan: RetrainingPlan, name: str | None,
+    title: str | None,
+) -> RetrainingLog:  # fmt: skip
     """Logs everything to MLflow, registers the winner, and moves the aliases as the verdict says."""
     from forecast.retraining import publish
 
-    log = publish(table, folders, judgement, winner, plan, Settings.read(), title)
+    log = publish(table, folders, judgement, winner, plan, _settings(name), title)
     say(f"register: {log.winner} is version {log.version}{' and champion' if log.promoted else ''}")
     return log
 

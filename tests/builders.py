@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConfig
+from forecast.recipe import NetworkModel, Recipe, TrainingConfig
 from forecast.tables import Columns, Demand
 
 EVERYTHING = Columns(past=("humidity",), known=("temperature", "holiday"), static=("customers",))
+TINY = Recipe(
+    name="tiny",
+    context="2d",
+    model=NetworkModel(
+        network=NetworkConfig(encoder=RecurrentConfig(kind="gru", width=6), decoder=DirectConfig(width=8)),
+        training=TrainingConfig(epochs=1, windows_per_epoch=64),
+    ),
+)
 
 
 def utc(text: str) -> pd.Timestamp:

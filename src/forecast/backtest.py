@@ -140,8 +140,10 @@ def walk(
         progress: told after every fold.
 
     Raises:
-        NotEnoughHistory: nothing was measured in the walked span.
+        NotEnoughHistory: the plan is empty, or nothing was measured in the walked span.
     """
+    if not len(plan.cutoffs):
+        raise NotEnoughHistory("no cutoff to forecast from", "one or more", "walk over a span that the data covers")
     folds = _folds(plan.cutoffs, refit, demand.series[0].zone)
     jobs = [
         _Job(

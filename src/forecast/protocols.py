@@ -61,6 +61,8 @@ def victoria(path: Path, *, temperature: str) -> Demand:
     Raises:
         DataError: the file is not the half-hourly table with timestamp, demand, temperature and holiday.
     """
+    if not path.is_file():
+        raise DataError(f"no file {path}", "the half-hourly Victoria table as Parquet", "give its path with --data")
     try:
         frame = pd.read_parquet(path)
         hourly = (

@@ -50,7 +50,8 @@ def test_help_shows_every_data_option() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--recipes", "nosuch"], ["--horizon", "0"], ["--refit", "daily"], ["--until", "now?"]]
+    "words",
+    [["--recipes", "nosuch"], ["--horizon", "0"], ["--refit", "daily"], ["--register", "a/b"], ["--until", "now?"]],
 )
 def test_mistake_is_told_before_a_server_starts(
     words: list[str], table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from pydantic import SecretStr
 
 from flows.kept import Kept
-from flows.retrain import Retrained, plan_of, retrain, walk_all
+from flows.retrain import Retrained, plan_of, retrain, train_winner, walk_all
 from forecast import retraining
 from forecast.errors import DataError, RegistryError
 from forecast.forecaster import verify
@@ -107,6 +107,20 @@ def test_fresh_trains_what_is_kept(
     kept, table = _kept(settings, plan | {"recipes": ["ridge"]})
     _walks(table, Kept(kept.work, kept.digest, kept.plan, fresh=True))
     assert trainings == ["ridge", "seasonal_naive_week"]
+
+
+def test_trained_winner_leaves_no_checkpoints(
+    first: Retrained, settings: Settings, plan: dict[str, Any], tmp_path: Path
+) -> None:
+    kept, table = _kept(settings, plan)
+    judgement = tmp_path / "judgement.json"
+    judgement.write_text(
+        json.dumps(first.judgement.model_copy(update={"winner": "tiny"}).model_dump()), encoding="utf-8"
+    )
+    with_checkpoints: Any = flow(name="winner", validate_parameters=False)(train_winner)
+    folder = with_checkpoints(table, judgement, Kept(tmp_path, kept.digest, kept.plan))
+    assert verify(folder)
+    assert [path.name for path in folder.parent.iterdir()] == ["winner"]
 
 
 def test_workers_write_the_same_walks(

@@ -11,22 +11,13 @@ import pytest
 from forecast import calendars
 from forecast.errors import DataError, RequestError
 from forecast.forecaster import Forecaster
-from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConfig
-from forecast.recipe import NetworkModel, Recipe, Task, TrainingConfig
+from forecast.recipe import Recipe, Task
 from forecast.recipes import named
 from forecast.tables import Columns, Demand
 from forecast.training import fit
-from tests.builders import EVERYTHING, long_frame, make_demand, plain, utc
+from tests.builders import EVERYTHING, TINY, long_frame, make_demand, plain, utc
 
 ZONE = "Australia/Melbourne"
-TINY = Recipe(
-    name="tiny",
-    context="2d",
-    model=NetworkModel(
-        network=NetworkConfig(encoder=RecurrentConfig(kind="gru", width=6), decoder=DirectConfig(width=8)),
-        training=TrainingConfig(epochs=1, windows_per_epoch=64),
-    ),
-)
 
 
 def history(**options: object) -> Demand:
@@ -227,3 +218,14 @@ def test_no_later_value_moves_a_forecast(ridge: Forecaster, poison: float) -> No
     one, other = (ridge.predict(make_demand(f, zone=ZONE), [cutoff]).frame for f in (frame, spoiled))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     assert EVERYTHING.observed == ("y", "humidity")
+
+
+def test_what_cannot_be_known_yet_is_no_surprise(ridge: Forecaster) -> None:
+    late = make_demand(
+        long_frame(days=80, start="2024-01-20", zone=ZONE, names=["north"]), zone=ZONE, delay="6h"
+    )
+    assert ridge.predict(late, [utc("2024-03-22 00:10")]).warnings == ()
+    stopped = late.as_of(utc("2024-03-21 20:00"))
+    (told,) = ridge.predict(stopped, [utc("2024-03-22")]).warnings
+    assert "4 of the 168 steps" in told
+    assert "2024-03-21T14:00Z to 2024-03-21T17:00Z" in told

@@ -44,8 +44,10 @@ def backtest(
     task = Task(horizon=plan.horizon, every=every, gate=gate)
     recipes = [named(name) for name in recipe.split(",")]
     with bars() as shown:
-        watched = shown if workers == 1 else None
-        fits = {one.name: partial(fit, recipe=one, task=task, progress=watched) for one in recipes}
+        fits = {
+            one.name: partial(fit, recipe=one, task=task, progress=shown.of(one.name) if workers == 1 else None)
+            for one in recipes
+        }
         walked = walk(demand, fits, plan, refit=parse_refit(refit), workers=workers, progress=shown)
     first = next(iter(walked.fitted.values()))[0].forecaster.spec
     scales = {name: scale for name, scale in first.seasonal_scale.items() if scale is not None}

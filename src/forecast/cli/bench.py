@@ -16,7 +16,7 @@ from forecast.cli.predict import write_table
 
 def bench(
     protocol: Annotated[str, typer.Argument(help="vic-a or vic-b.")],
-    data: Annotated[Path, typer.Option(help="The protocol's data file.")],
+    data: Annotated[Path, typer.Option(help="The protocol's data file: tsibbledata's vic_elec as Parquet.")],
     recipe: Annotated[
         str, typer.Option(help="Recipes, comma-separated.")
     ] = "lstm,gru,attention,ridge,seasonal_naive_week",
@@ -37,9 +37,9 @@ def bench(
     demand = chosen.read(data)
     task = Task(horizon=chosen.plan(demand).horizon, every=chosen.every)
     with bars() as shown:
-        watched = shown if workers == 1 else None
         fits = {
-            name: partial(fit, recipe=recipes.named(name), task=task, progress=watched) for name in recipe.split(",")
+            name: partial(fit, recipe=recipes.named(name), task=task, progress=shown.of(name) if workers == 1 else None)
+            for name in recipe.split(",")
         }
         walked, scores = protocols.judge(
             chosen, demand, fits, refit=parse_refit(refit), workers=workers, progress=shown

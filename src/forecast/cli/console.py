@@ -22,42 +22,50 @@ FIRST = ("mae", "rmse", "mape", "mase", "coverage_80", "peak_mae")
 
 
 class Bars:
-    """Progress of training epochs and of folds, as bars; also a `training.Progress` and a `backtest.WalkProgress`."""
+    """Progress of training epochs and of folds, as bars; also a `backtest.WalkProgress`."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.tasks: dict[str, TaskID] = {}
-        self.model = ""
 
-    def epoch(self, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
-        """Moves a training bar."""
-        self.named_epoch(self.model, stage, epoch, epochs, metrics)
+    def of(self, model: str) -> TrainingBars:
+        """The training bars of one model."""
+        return TrainingBars(self, model)
 
-    def named_epoch(self, model: str, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
-        """Moves the training bar of one of several models."""
+    def epoch(self, model: str, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
+        """Moves the training bar of a model."""
         loss = metrics.get("validation_loss", metrics.get("train_loss"))
         if stage != "learn":
-            self._end(f"{model} learn".strip())
-        self._move(f"{model} {stage}".strip(), epoch, epochs, f"loss {loss:.4f}" if loss is not None else "")
+            self._end(f"{model} learn")
+        self.step(f"{model} {stage}", epoch, epochs, f"loss {loss:.4f}" if loss is not None else "")
 
     def fold(self, model: str, done: int, folds: int) -> None:
         """Moves a walk's bar."""
-        self._move(f"{model} walk", done, folds, "")
+        self._end(f"{model} learn")
+        self.step(f"{model} walk", done, folds)
 
-    def step(self, name: str, done: int, total: int) -> None:
-        """Moves any other bar."""
-        self._move(name, done, total, "")
+    def step(self, name: str, done: int, total: int, note: str = "") -> None:
+        """Moves any bar."""
+        if name not in self.tasks:
+            self.tasks[name] = self.progress.add_task(name, total=total, note="")
+        self.progress.update(self.tasks[name], completed=done, total=total, note=note)
 
     def _end(self, name: str) -> None:
         """A stage that stopped early is over: its bar is full at the epoch that it reached."""
         if name in self.tasks:
-            reached = self.progress.tasks[self.tasks[name]].completed
-            self.progress.update(self.tasks[name], total=reached)
+            task = next(one for one in self.progress.tasks if one.id == self.tasks[name])
+            self.progress.update(self.tasks[name], total=task.completed)
 
-    def _move(self, name: str, done: int, total: int, note: str) -> None:
-        if name not in self.tasks:
-            self.tasks[name] = self.progress.add_task(name, total=total, note="")
-        self.progress.update(self.tasks[name], completed=done, total=total, note=note)
+
+class TrainingBars:
+    """The bars of one model; a `training.Progress`."""
+
+    def __init__(self, bars: Bars, model: str) -> None:
+        self.bars, self.model = bars, model
+
+    def epoch(self, stage: str, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
+        """Moves the bar of a stage."""
+        self.bars.epoch(self.model, stage, epoch, epochs, metrics)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ BLIND = "no weather ahead"
 def demo(
     out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("demo.png"),
     weeks: Annotated[int, typer.Option(help="Weeks that are walked forward.")] = 4,
-    recipes: Annotated[str, typer.Option(help="Recipes, comma-separated.")] = ",".join(RECIPES),
+    recipe: Annotated[str, typer.Option(help="Recipes, comma-separated.")] = ",".join(RECIPES),
 ) -> None:
     """Train, judge, promote and serve on a real sample: half-hourly demand of the state of Victoria, 2014.
 
@@ -40,7 +40,7 @@ def demo(
     began = time.monotonic()
     settings = Settings.read(model_name="demo")
     plan = RetrainingPlan(
-        recipes=tuple(recipes.split(",")), weeks=weeks, until=f"{HELD_BACK}T00:00+11:00", train_every="12h"
+        recipes=tuple(recipe.split(",")), weeks=weeks, until=f"{HELD_BACK}T00:00+11:00", train_every="12h"
     )  # fmt: skip
     work = settings.mlruns / "work" / "demo"
     _say(1, "The sample")
@@ -56,8 +56,7 @@ def demo(
     _show(judgement, blind)
     _say(4, "Training the winner on everything, logging to MLflow, promoting")
     with bars() as shown:
-        shown.model = judgement.winner
-        winner = train_winner(table, judgement_path, plan, work, progress=shown)
+        winner = train_winner(table, judgement_path, plan, work, progress=shown.of(judgement.winner))
     log = publish(table, list(folders.values()), judgement_path, winner, plan, settings, "2014-12 demo victoria")
     _tell_verdict(judgement, log)
     _say(5, f"Serving the champion, and asking it over HTTP for {HELD_BACK}, a day that nobody has seen yet")
@@ -88,8 +87,7 @@ def _walk_blind(winner: str, plan: RetrainingPlan, work: Path) -> pd.Series:
 
     table, _ = take_table("sample", Declaration(past=("temperature",)), work / "blind")
     with bars() as shown:
-        shown.model = winner
-        folder = walk_recipe(table, winner, plan, work / "blind", training=shown)
+        folder = walk_recipe(table, winner, plan, work / "blind", training=shown.of(winner))
     scales = {name: scale for name, scale in read_spec(folder / "fold-000").seasonal_scale.items() if scale}
     return metrics.score(pd.read_parquet(folder / "walk.parquet"), scales=scales, zones={"victoria": ZONE}).loc[winner]
 

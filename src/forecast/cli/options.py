@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -36,14 +36,21 @@ def _read_config(context: typer.Context, value: Path | None) -> Path | None:
         raise DeclarationError(
             f"--config {value} is not TOML ({error})", 'lines such as zone = "Europe/Lisbon"'
         ) from error
-    known = {parameter.name for parameter in context.command.params}
+    mine = {str(parameter.name) for parameter in context.command.params}
     fields = {name.replace("-", "_"): _plain(option) for name, option in options.items()}
-    unknown = sorted(set(fields) - {str(name) for name in known})
+    unknown = sorted(set(fields) - mine - _others(context))
     if unknown:
-        offered = ", ".join(sorted(str(name) for name in known if name not in (None, "config")))
+        offered = ", ".join(sorted(mine - {"config", "help"}))
         raise DeclarationError(f"--config {value} holds unknown options {', '.join(unknown)}", f"some of {offered}")
-    context.default_map = {**(context.default_map or {}), **fields}
+    taken = {name: option for name, option in fields.items() if name in mine}
+    context.default_map = {**(context.default_map or {}), **taken}
     return value
+
+
+def _others(context: typer.Context) -> set[str]:
+    """Options of the other commands: one file may serve them all."""
+    commands = getattr(context.parent.command, "commands", {}) if context.parent is not None else {}
+    return {str(parameter.name) for command in commands.values() for parameter in command.params}
 
 
 def _plain(option: Any) -> Any:
@@ -55,7 +62,7 @@ class DataOptions:
 
     data: Annotated[str, typer.Argument(help="CSV or Parquet file, SQLAlchemy URL (with --query), or the word sample.")]
     time: Annotated[str | None, _option("Column of the stamps [guessed: ds, timestamp, time, datetime, date].")] = None
-    target: Annotated[str | None, _option("Column(s) of demand, comma-separated; several make several series.")] = None
+    target: Annotated[str | None, _option("Column(s) of demand, comma-separated [guessed: y, demand, load].")] = None
     series: Annotated[str | None, _option("Column that names the series [guessed: unique_id].")] = None
     known: Annotated[str | None, _option("Covariates known ahead, comma-separated: temperature,holiday.")] = None
     past: Annotated[str | None, _option("Covariates known up to the cutoff only, comma-separated.")] = None
@@ -63,7 +70,9 @@ class DataOptions:
     only: Annotated[str | None, _option("Series to read, comma-separated [all].")] = None
     zone: Annotated[str | None, _option("Civil zone: Australia/Melbourne, or an offset such as +01:00.")] = None
     stamp_zone: Annotated[str | None, _option("Clock of stamps without a zone, where it is not the civil one.")] = None
-    stamp: Annotated[str, _option("Whether stamps mark the start or the end of their period.")] = "start"
+    stamp: Annotated[Literal["start", "end"], _option("Whether stamps mark the start or the end of their period.")] = (
+        "start"
+    )
     freq: Annotated[str | None, _option("Length of a period, such as 30min [read from the stamps].")] = None
     unit: Annotated[str, _option("MW, kW, GW, MWh or kWh.")] = "MW"
     available_at: Annotated[str | None, _option("Column that says when each row became known.")] = None
@@ -133,8 +142,10 @@ def with_data(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _WALK = "The walk"
 
-Start = Annotated[str, typer.Option(help="First civil day that is forecast.", rich_help_panel=_WALK)]
-End = Annotated[str, typer.Option(help="Last civil day that is forecast.", rich_help_panel=_WALK)]
+Start = Annotated[
+    str, typer.Option(help="First civil day that is forecast, such as 2024-07-01.", rich_help_panel=_WALK)
+]
+End = Annotated[str, typer.Option(help="Last civil day that is forecast, such as 2024-12-31.", rich_help_panel=_WALK)]
 Every = Annotated[
     str,
     typer.Option(help="When forecasts are issued: 1d (civil midnights), delivery-day, 6h, ...", rich_help_panel=_WALK),

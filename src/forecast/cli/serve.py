@@ -21,9 +21,13 @@ def serve(
     Example: `forecast serve --model model --port 8000`, then open http://127.0.0.1:8000/docs
     """
     import serving
+    from forecast.registry.reader import resolve
     from forecast.settings import Settings
 
     given = {"model": model, "host": host, "port": port}
     settings = Settings.read(**{name: value for name, value in given.items() if value is not None})
+    if model is not None:
+        # A model that somebody asked for by name must be there; a champion may come later.
+        resolve(model, settings)
     console.print(f"Serving on http://{settings.host}:{settings.port} (docs at /docs). Ctrl+C stops.")
     serving.run(settings)

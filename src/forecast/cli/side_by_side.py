@@ -66,4 +66,4 @@ def _listen(queue: Queue[Told], over: Event, bars: Bars) -> None:
             continue
         except (EOFError, OSError):
             return
-        bars.named_epoch(model, stage, epoch, epochs, metrics)
+        bars.epoch(model, stage, epoch, epochs, metrics)

@@ -43,14 +43,13 @@ def train(
         demand = demand.as_of(aware(until, "--until", demand.series[0].zone))
     task = Task(horizon=horizon if horizon is not None else demand.steps_per_day, every=every, gate=gate)
     with bars() as shown:
-        shown.model = chosen.name
-        fitted = fit(demand, chosen, task, checkpoint=checkpoint, progress=shown)
+        fitted = fit(demand, chosen, task, checkpoint=checkpoint, progress=shown.of(chosen.name))
     fitted.forecaster.save(out)
     report = fitted.report
+    best = f", best epoch {report.best_epoch}" if report.best_epoch else ""
     console.print(
-        f"[green]{chosen.name}[/] learned from {report.windows:,} windows in {report.seconds:.0f} s"
-        + (f", best epoch {report.best_epoch}, gradients {report.gradient_health}" if report.best_epoch else "")
-        + f"; written to {out}"
+        f"[green]{chosen.name}[/] learned from {report.windows:,} windows in {report.seconds:.0f} s{best}; "
+        f"written to {out}"
     )
     if register is not None:
         from forecast.registry.writer import register_folder

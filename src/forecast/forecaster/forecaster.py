@@ -17,7 +17,7 @@ from forecast.forecaster import folder as _folder
 from forecast.forecaster.missing import what_is_missing
 from forecast.forecaster.models import Floats, Model, model_class
 from forecast.forecaster.spec import ForecasterSpec
-from forecast.tables import Demand, Forecast, mean_of_quantiles, power_unit, quantile_columns
+from forecast.tables import Columns, Demand, Forecast, mean_of_quantiles, power_unit, quantile_columns
 from forecast.tables.forecast import check_levels
 from forecast.windows import Ints, origins_at
 
@@ -121,8 +121,7 @@ class Forecaster:
             raise DataError(
                 f"covariates {demand.columns.dynamic[1:] + demand.columns.static}",
                 f"{self.spec.columns.dynamic[1:] + self.spec.static} as in training, in this order",
-                f"model '{self.spec.name}' reads past {self.spec.past}, known {self.spec.known} and static "
-                f"{self.spec.static}",
+                _declare(self.spec.columns),
             )
         return demand if demand.country is not None else replace(demand, country=self.spec.country)
 
@@ -187,3 +186,10 @@ def _within(frame: pd.DataFrame, spans: Sequence[Span], steps: int) -> pd.DataFr
     begins, ends = (pd.DatetimeIndex(side).tz_convert("UTC")[place_N] for side in zip(*spans, strict=True))
     inside_N = (frame["ds"] >= begins) & (frame["ds"] < ends)
     return frame[inside_N].reset_index(drop=True)
+
+
+def _declare(columns: Columns) -> str:
+    """What a user declares to have these covariates."""
+    roles = {"past": columns.past, "known": columns.known, "static": columns.static}
+    options = [f"--{role} {','.join(names)}" for role, names in roles.items() if names]
+    return f"declare {' '.join(options)}" if options else "declare no covariates"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from forecast.errors import RecipeError
 
@@ -177,7 +177,7 @@ class HighwayConfig(_Frozen):
     def _not_empty(self) -> Self:
         if not (self.shared or self.hourly):
             raise RecipeError(
-                "a highway with shared = false and hourly = false", "at least one", "leave the highway out"
+                "a highway with shared = false and hourly = false", "at least one", "set highway = false instead"
             )
         return self
 
@@ -202,6 +202,11 @@ EncoderConfig = Annotated[
 DecoderConfig = Annotated[DirectConfig | RecurrentDecoderConfig | AttentionDecoderConfig, Field(discriminator="kind")]
 
 
+def _or_none(value: object) -> object:
+    """TOML has no null: `highway = false` leaves the highway out."""
+    return None if value is False else value
+
+
 class NetworkConfig(_Frozen):
     """A whole network: encoder, decoder, highway and scaling.
 
@@ -214,7 +219,7 @@ class NetworkConfig(_Frozen):
 
     encoder: EncoderConfig = RecurrentConfig()
     decoder: DecoderConfig = DirectConfig()
-    highway: HighwayConfig | None = HighwayConfig()
+    highway: Annotated[HighwayConfig | None, BeforeValidator(_or_none)] = HighwayConfig()
     scaling: ScalingConfig = ScalingConfig()
     dropout: Share = 0.0
     patch: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"

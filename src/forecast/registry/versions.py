@@ -68,7 +68,7 @@ def not_registered(wanted: Wanted, said: str) -> RegistryError:
     detail = re.sub(r"\s+", " ", said).strip().rstrip(".")
     return RegistryError(
         f"model '{wanted.name}' has no {what} ({detail})", "a registered and promoted forecaster",
-        f"run `forecast train DATA ... --register {wanted.name}` and promote it, or `make demo`",
+        "run `python -m flows.retrain DATA`, which promotes a winner, or `make demo`",
     )  # fmt: skip
 
 

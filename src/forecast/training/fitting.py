@@ -19,7 +19,7 @@ from forecast.forecaster import Forecaster, ForecasterSpec, Model
 from forecast.metrics import seasonal_scale
 from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.tables import Demand
-from forecast.training.baseline import CALIBRATED, calibrate, learn_baseline, some_inputs
+from forecast.training.baseline import CALIBRATED, LEARNED, calibrate, learn_baseline, some_inputs
 from forecast.training.learn import LearnedNetwork, learn_network
 from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
@@ -81,7 +81,7 @@ def fit(
     spec = _spec(span, recipe, task, learned)
     report = TrainingReport(
         learned.history, learned.best_epoch, time.monotonic() - began, learned.gradient_by_lag, learned.gradient_health,
-        len(span.windows(span.features(demand), demand)),
+        learned.windows,
     )  # fmt: skip
     return Fitted(Forecaster(spec, learned.model), report)
 
@@ -93,6 +93,7 @@ class _Learned:
     model: Model
     features: Features
     calibration: Calibration
+    windows: int
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     gradient_by_lag: list[float] = field(default_factory=list)
@@ -120,12 +121,12 @@ def _learn(span: Span, recipe: Recipe, checkpoint: Path | None, progress: Progre
             calibration = calibrate(learned.judged, some_inputs(features, held_out, CALIBRATED), recipe.quantiles)
         used = final if learned.refitted else features
         return _Learned(
-            learned.model, used, calibration, learned.history, learned.best_epoch, learned.gradient_by_lag,
+            learned.model, used, calibration, len(whole), learned.history, learned.best_epoch, learned.gradient_by_lag,
             learned.gradient_health,
         )  # fmt: skip
     progress.epoch("learn", 1, 1, {})
     model, calibration = learn_baseline(recipe, (features, train, held_out), (final, whole))
-    return _Learned(model, final, calibration)
+    return _Learned(model, final, calibration, min(len(whole), LEARNED))
 
 
 def _key(span: Span, recipe: Recipe) -> str:
