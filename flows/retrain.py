@@ -19,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 
 from flows import report, steps, terminal
 from flows.kept import Kept
+from forecast.cli.mistakes import run
 from forecast.cli.options import Data, Every, Gate, Horizon, Refit, Workers, parse_refit, with_data
 from forecast.errors import DeclarationError
 from forecast.forecaster import read_spec
@@ -145,7 +146,7 @@ def _told(state: Any, asked: dict[str, Any]) -> Any:
 @with_data
 def command(
     data: Data,
-    recipes: Annotated[str, typer.Option(help="Names or TOML files, comma-separated.")] = "lstm,gru,attention,ridge",
+    recipe: Annotated[str, typer.Option(help="Names or TOML files, comma-separated.")] = "lstm,gru,attention,ridge",
     weeks: Annotated[int, typer.Option(help="The walk covers the last weeks of the data.", min=1)] = 4,
     every: Every = "1d",
     gate: Gate = None,
@@ -170,10 +171,10 @@ def command(
     Nothing is trained twice: a second run on the same data goes on from what the first one kept. The weekly seasonal
     naive always takes part. Runs without a Prefect server; set PREFECT_API_URL to see it in yours.
 
-    Example: `python -m flows.retrain demand.csv --zone Europe/Lisbon --recipes lstm,ridge`
+    Example: `python -m flows.retrain demand.csv --zone Europe/Lisbon --recipe lstm,ridge`
     """
     plan = {
-        "recipes": [name.strip() for name in recipes.split(",") if name.strip()], "weeks": weeks, "every": every,
+        "recipes": [name.strip() for name in recipe.split(",") if name.strip()], "weeks": weeks, "every": every,
         "gate": gate, "horizon": horizon, "refit": parse_refit(refit), "until": _until(until, data),
         "train_every": train_every,
     }  # fmt: skip
@@ -209,7 +210,7 @@ app.command()(command)
 
 def main() -> None:
     """Runs the command line of `python -m flows.retrain`."""
-    terminal.run(app)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-import typer
-from rich.console import Console
-
 from flows import report
 from forecast.cli.console import console, scores_table
-from forecast.errors import ForecastError
 
 if TYPE_CHECKING:
     from forecast.registry.report import RetrainingLog
@@ -76,31 +71,3 @@ def show(judgement: Judgement, log: RetrainingLog, unit: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     for name, link in log.urls.items():
         console.print(f"MLflow, {name}: {link}", markup=False, highlight=False, soft_wrap=True)
-
-
-def run(app: typer.Typer) -> None:
-    """Runs a flow's command line; exit codes as of `forecast`: 0 done, 2 an input to correct, 3 our own fault."""
-    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
-    try:
-        code = app(standalone_mode=False)
-        if code == 130:  # what Typer makes of Ctrl-C
-            raise KeyboardInterrupt
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        stderr.print("Stopped.")
-        sys.exit(130)
-    except ForecastError as error:
-        stderr.print(f"{type(error).__name__}: {error}", markup=False)
-        sys.exit(2)
-    except OSError as error:
-        stderr.print(f"The system refused: {error.strerror or error}: {error.filename or ''}", markup=False)
-        sys.exit(2)
-    except Exception as error:
-        if os.environ.get("FORECAST_DEBUG"):
-            raise
-        stderr.print(f"Our fault ({type(error).__name__}): {error}", markup=False)
-        stderr.print("Set FORECAST_DEBUG=1 to see where, and please report it.")
-        sys.exit(3)
-    sys.exit(code if isinstance(code, int) else 0)

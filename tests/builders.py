@@ -56,7 +56,9 @@ def long_frame(
         ds = pd.date_range(begin, periods=round(pd.Timedelta(days=days) / step), freq=step)
         hours = np.asarray((ds - begin) / pd.Timedelta("1h"))
         temperature = 12 + 8 * np.sin(hours / 24 * 2 * np.pi) + rng.normal(0, 2, len(ds))
-        y = (number + 1) * (500 + 80 * np.sin((hours - 6) / 24 * 2 * np.pi) + 3 * temperature + rng.normal(0, 5, len(ds)))
+        y = (number + 1) * (
+            500 + 80 * np.sin((hours - 6) / 24 * 2 * np.pi) + 3 * temperature + rng.normal(0, 5, len(ds))
+        )
         y[rng.random(len(ds)) < gaps] = np.nan
         part = pd.DataFrame(
             {

@@ -148,7 +148,9 @@ def test_what_was_not_measured_is_kept_and_never_scored() -> None:
     frame = frame[frame["ds"] < utc("2024-03-05 20:00")]
     table = walk(make_demand(frame, zone=ZONE), {"naive": NAIVE}, daily()).table
     missing = table[table["y"].isna()]
-    expected = table["ds"].between(utc("2024-03-02"), utc("2024-03-02 05:00")) | (table["ds"] >= utc("2024-03-05 20:00"))
+    expected = table["ds"].between(utc("2024-03-02"), utc("2024-03-02 05:00")) | (
+        table["ds"] >= utc("2024-03-05 20:00")
+    )
     assert missing.index.equals(table.index[expected])
     assert np.isfinite(table["mean"]).all()
     with pytest.raises(NotEnoughHistory, match="no value of y was measured between"):

@@ -96,12 +96,12 @@ def test_few_errors_move_the_outer_levels_a_little_further_out() -> None:
     """With 19 errors the plain 90 % quantile would cover 86 % of fresh ones; the finite-sample step makes it 90 %."""
     rng = np.random.default_rng(8)
     covered = []
-    for errors in rng.normal(size=(2000, 19)):
+    for errors in rng.normal(size=(600, 19)):
         zeros_BHQ = np.zeros((19, 1, 3))
         calibration = Calibration.fit(
             zeros_BHQ, errors[:, None], np.ones((19, 1), bool), np.zeros((19, 1), int), np.ones(19), (0.1, 0.5, 0.9)
         )
         low, _, high = calibration.apply(zeros_BHQ[:1], np.zeros((1, 1), int), np.ones(1))[0, 0]
-        fresh = rng.normal(size=50)
+        fresh = rng.normal(size=200)
         covered.append(((fresh < low).mean(), (fresh < high).mean()))
-    np.testing.assert_allclose(np.mean(covered, axis=0), [0.1, 0.9], atol=0.012)
+    np.testing.assert_allclose(np.mean(covered, axis=0), [0.1, 0.9], atol=0.015)

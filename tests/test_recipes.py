@@ -21,7 +21,12 @@ def test_every_name_leads_to_its_recipe(name: str) -> None:
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     if isinstance(recipe.model, NetworkModel):
         shape = NetworkShape(
-            context=48, horizon=24, past_columns=5, future_columns=49, static_columns=0, quantiles=recipe.quantiles,
+            context=48,
+            horizon=24,
+            past_columns=5,
+            future_columns=49,
+            static_columns=0,
+            quantiles=recipe.quantiles,
             hour_columns=(0, 24),
         )
         assert sum(p.numel() for p in build(recipe.model.network, shape, seed=0).parameters()) > 1000

@@ -144,7 +144,9 @@ def test_evenly_spaced_origins_equal_a_list(
     origins = origins_every(demand, context=context, horizon=horizon, stride=stride)
     series, rows, cutoffs = origins.at(np.arange(len(origins)), demand)
     assert list(zip(series.tolist(), rows.tolist(), strict=True)) == expected
-    assert [pd.Timestamp(c, tz="UTC") for c in cutoffs] == [utc("2024-01-01") + row * demand.step for _, row in expected]
+    assert [pd.Timestamp(c, tz="UTC") for c in cutoffs] == [
+        utc("2024-01-01") + row * demand.step for _, row in expected
+    ]
 
 
 @settings(max_examples=60)

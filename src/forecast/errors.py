@@ -15,6 +15,8 @@ ForecastError
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 
 class ForecastError(Exception):
@@ -43,6 +45,11 @@ class ForecastError(Exception):
         self.series, self.column = series, column
         self.stamps = tuple(str(stamp) for stamp in stamps)
         super().__init__(self._sentence())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The same mistake in another process: parts are sent, the sentence is composed there."""
+        made = partial(type(self), series=self.series, column=self.column, stamps=self.stamps)
+        return made, (self.found, self.expected, self.do)
 
     def _sentence(self) -> str:
         where = [f"series '{self.series}'"] if self.series is not None else []

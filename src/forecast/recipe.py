@@ -57,6 +57,7 @@ class TrainingConfig(_Frozen):
         device: auto, cpu or cuda.
         precision: fp32, or bf16 autocast.
         compile: torch.compile.
+        threads: of the process while it learns; more than one rarely pays for networks of this size.
     """
 
     epochs: int = Field(30, ge=1)
@@ -76,6 +77,7 @@ class TrainingConfig(_Frozen):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
+    threads: int = Field(1, ge=1)
 
 
 class NetworkModel(_Frozen):

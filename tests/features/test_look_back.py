@@ -87,7 +87,9 @@ def test_the_25th_hour_finds_yesterday_and_the_24th_of_a_short_day_the_day_befor
     zone = "Australia/Melbourne"
     for day, hours, names in (("2024-04-07", 25, "1."), ("2024-10-06", 24, "1.")):
         midnight = pd.Timestamp(day, tz=zone)
-        demand = make_demand(long_frame(days=40, start=str((midnight - pd.Timedelta("30D")).date()), zone=zone), zone=zone)
+        demand = make_demand(
+            long_frame(days=40, start=str((midnight - pd.Timedelta("30D")).date()), zone=zone), zone=zone
+        )
         features, inputs = read(demand, [midnight], hours)
         got = value(features, inputs, f"y, same hour, {names} day back")
         assert np.isfinite(got).all()
@@ -238,5 +240,3 @@ def test_a_window_reads_the_same_in_any_batch() -> None:
         alone = features.inputs(windows, calendar, np.array([number]))
         for name, array in vars(alone).items():
             np.testing.assert_array_equal(array[0], getattr(together, name)[number], err_msg=name)
-
-

@@ -30,7 +30,7 @@ def _run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_mistake_in_the_data_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text("ds,y\n2024-01-01 00:00,1\n2024-01-01 01:00,abc\n2024-01-01 02:00,2\n", encoding="utf-8")
-    done = _run("-m", "flows.retrain", str(path), "--zone", "UTC", "--recipes", "ridge", folder=tmp_path)
+    done = _run("-m", "flows.retrain", str(path), "--zone", "UTC", "--recipe", "ridge", folder=tmp_path)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert done.stderr.startswith("DataError: ")
@@ -51,7 +51,7 @@ def test_help_shows_every_data_option() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--recipes", "nosuch"], ["--horizon", "0"], ["--refit", "daily"], ["--register", "a/b"], ["--until", "now?"]],
+    [["--recipe", "nosuch"], ["--horizon", "0"], ["--refit", "daily"], ["--register", "a/b"], ["--until", "now?"]],
 )
 def test_mistake_is_told_before_a_server_starts(
     words: list[str], table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -221,9 +221,7 @@ def test_no_later_value_moves_a_forecast(ridge: Forecaster, poison: float) -> No
 
 
 def test_what_cannot_be_known_yet_is_no_surprise(ridge: Forecaster) -> None:
-    late = make_demand(
-        long_frame(days=80, start="2024-01-20", zone=ZONE, names=["north"]), zone=ZONE, delay="6h"
-    )
+    late = make_demand(long_frame(days=80, start="2024-01-20", zone=ZONE, names=["north"]), zone=ZONE, delay="6h")
     assert ridge.predict(late, [utc("2024-03-22 00:10")]).warnings == ()
     stopped = late.as_of(utc("2024-03-21 20:00"))
     (told,) = ridge.predict(stopped, [utc("2024-03-22")]).warnings

@@ -159,7 +159,9 @@ def test_gaps_stay_gaps(missing: set[int], freq: str) -> None:
     pd.testing.assert_index_equal(demand.stamps(demand.series[0]), ds, check_names=False)
 
 
-@pytest.mark.parametrize(("unit", "freq", "power"), [("kWh", "30min", 20.0), ("MWh", "10min", 60.0), ("GW", "30min", 10.0)])
+@pytest.mark.parametrize(
+    ("unit", "freq", "power"), [("kWh", "30min", 20.0), ("MWh", "10min", 60.0), ("GW", "30min", 10.0)]
+)
 def test_energy_becomes_mean_power_and_is_said_as_energy_again(unit: str, freq: str, power: float) -> None:
     ds = pd.date_range(utc("2024-01-01"), periods=10, freq=freq)
     demand = Demand.from_frame(pd.DataFrame({"unique_id": "a", "ds": ds, "y": 10.0}), unit=unit)
@@ -183,7 +185,7 @@ def test_series_of_several_lengths_and_zones_lie_one_after_the_other() -> None:
 def test_available_at_needs_a_zone_and_is_never_before_its_period() -> None:
     frame = hourly().assign(available_at=hourly()["ds"] + pd.Timedelta("2h"))
     naive = frame.assign(available_at=frame["available_at"].dt.tz_localize(None))
-    with pytest.raises(DataError, match="available_at.*not stamps with a zone"):
+    with pytest.raises(DataError, match=r"available_at.*not stamps with a zone"):
         Demand.from_frame(naive)
     frame.loc[5, "available_at"] = frame.loc[5, "ds"] - pd.Timedelta("1min")
     with pytest.raises(DataError, match=r"available before their period began \(2024-01-01 05:00"):

@@ -1,15 +1,11 @@
-"""The commands, and what a mistake looks like: one sentence, never a traceback."""
+"""The commands."""
 
 from __future__ import annotations
 
-import os
-import sys
-
 import typer
-from rich.console import Console
 
 from forecast.cli import audit, backtest, bench, check, demo, predict, serve, train
-from forecast.errors import ForecastError
+from forecast.cli.mistakes import run
 
 HELP = """Electricity-demand forecasts: train, judge, promote and serve networks on your own meters.
 
@@ -31,23 +27,5 @@ app.command("bench")(bench.bench)
 
 
 def main() -> None:
-    """Runs the command line; the console script `forecast`."""
-    stderr = Console(stderr=True, soft_wrap=True)
-    try:
-        app()
-    except ForecastError as error:
-        stderr.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        stderr.print(str(error), markup=False, highlight=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        stderr.print("Stopped.")
-        sys.exit(130)
-    except OSError as error:
-        stderr.print(f"[bold red]The system refused[/]: {error.strerror or error}: {error.filename or ''}", markup=True)
-        sys.exit(2)
-    except Exception as error:
-        if os.environ.get("FORECAST_DEBUG"):
-            raise
-        stderr.print(f"[bold red]Our fault[/] ({type(error).__name__}): {error}", highlight=False)
-        stderr.print("Set FORECAST_DEBUG=1 to see where, and please report it.")
-        sys.exit(3)
+    """The console script `forecast`."""
+    run(app)

@@ -109,6 +109,8 @@ def _show(judgement: Judgement, blind: pd.Series) -> None:
 def _tell_verdict(judgement: Judgement, log: RetrainingLog) -> None:
     told = f"[green]promoted to champion[/] (version {log.version})" if log.promoted else "[yellow]not promoted[/]"
     console.print(f"{judgement.winner}: {told}")
+    for name, reasons in judgement.passed_over.items():
+        console.print(f"  {name} has a lower loss, but: {' '.join(reasons)}", highlight=False, markup=False)
     for reason in judgement.verdict.reasons:
         console.print(f"  {reason}", highlight=False, markup=False)
 
@@ -133,6 +135,11 @@ def _ask_and_draw(settings: Settings, table: Path, out: Path) -> None:
     console.print(
         f"peak {forecast['q0.5'].max():.2f} GW forecast, {actual['y'].max():.2f} GW happened; mean absolute error "
         f"{missed:.3f} GW; {inside:.0%} of the day lay inside the 80 % band.",
+        highlight=False,
+    )
+    console.print(
+        "That day lies between Christmas and New Year, and a single year of data holds no earlier one to learn from: "
+        "an honest test, not a flattering one.",
         highlight=False,
     )
     before = demand.as_of(forecast["cutoff"].iloc[0]).to_frame()[["ds", "y"]].dropna()

@@ -22,7 +22,14 @@ from forecast.tables import Demand
 
 BATCH = 900  # MLflow takes 1000 metrics per call
 # Prose, and settings of the machine: nobody compares recipes by them.
-NOT_COMPARED = ("name", "description", "quantiles", "model.training.device", "model.training.compile")
+NOT_COMPARED = (
+    "name",
+    "description",
+    "quantiles",
+    "model.training.device",
+    "model.training.compile",
+    "model.training.threads",
+)
 
 
 @dataclass(frozen=True)

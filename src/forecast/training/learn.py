@@ -55,6 +55,7 @@ def learn_network(
     prepare_torch()
     assert isinstance(recipe.model, NetworkModel)
     config = recipe.model.training
+    torch.set_num_threads(config.threads)
     device = _device(config)
     features, train, held_out = early
     validation = Feed.of(features, held_out, device) if held_out is not None else None

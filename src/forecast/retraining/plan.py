@@ -1,0 +1,75 @@
+"""What a retraining does: which recipes, which weeks, which moments."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from forecast import clock
+from forecast.backtest import Plan
+from forecast.errors import NotEnoughHistory, RecipeError
+from forecast.recipe import Recipe, Task
+from forecast.recipes import named
+from forecast.tables import Demand
+
+REFERENCE = "seasonal_naive_week"
+
+
+class RetrainingPlan(BaseModel):
+    """What a retraining does.
+
+    Attributes:
+        recipes: the candidates; the weekly seasonal naive always stands beside them.
+        weeks: the walk covers the last weeks of the data.
+        every, gate, horizon, refit: the walk's moments, as on the command line.
+        until: learn and walk only with what was known at this stamp (aware); all of it where None.
+        train_every: at which moments networks are trained; the walk's where None.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipes: tuple[str, ...] = ("lstm", "gru", "attention", "ridge")
+    weeks: int = Field(4, ge=1)
+    every: str = "1d"
+    gate: str | None = None
+    horizon: int | None = Field(None, ge=1)
+    refit: str | int = "never"
+    until: str | None = None
+    train_every: str | None = None
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The recipes and the reference."""
+        return tuple(dict.fromkeys([*self.recipes, REFERENCE]))
+
+    @property
+    def chosen(self) -> dict[str, Recipe]:
+        """The candidates' recipes by name; raises RecipeError where one cannot be built or two share a name."""
+        by_name = {recipe.name: recipe for recipe in map(named, self.candidates)}
+        if len(by_name) < len(self.candidates):
+            raise RecipeError(f"two of {', '.join(self.candidates)} have one name", "a name for each", "rename one")
+        return by_name
+
+    def known(self, demand: Demand) -> Demand:
+        """The table as the retraining may see it."""
+        return demand if self.until is None else demand.as_of(self.until)
+
+    def walk_plan(self, demand: Demand) -> Plan:
+        """The cutoffs of the last weeks, each with its whole horizon measured."""
+        known, one = self.known(demand), demand.series[0]
+        end = known.last_known_end() - known.delay
+        # Civil days are counted without a zone: one that the clock shortens is a day too.
+        last = (end.tz_convert(clock.zone(one.zone)).tz_localize(None) - pd.Timedelta(days=1)).normalize()
+        first = last - pd.Timedelta(days=7 * self.weeks - 1)
+        plan = Plan.of(
+            str(first.date()), str(last.date()), self.every, one.zone, demand.step, horizon=self.horizon, gate=self.gate
+        )  # fmt: skip
+        measured = plan.measured_until(end, demand.step)
+        if measured.cutoffs.empty:
+            raise NotEnoughHistory(f"no forecast issued since {first.date()} is measured to its end", "one at least")
+        return measured
+
+    def task(self, demand: Demand) -> Task:
+        """What the forecasters are trained for."""
+        gate = self.gate if self.train_every is None else None
+        return Task(horizon=self.walk_plan(demand).horizon, every=self.train_every or self.every, gate=gate)
