@@ -38,7 +38,9 @@ class Calibration(BaseModel):
     """Shifts per local hour and level, in units of the window's scale.
 
     Split-conformal, one sided per level (Romano, Patterson, Candès 2019): each level moves by that level's empirical
-    quantile of the held-out errors of its own hour, drawn towards all hours' where few are at hand. The median stays.
+    quantile of the held-out errors of its own hour, drawn towards all hours' where few are at hand. The errors of a
+    level and the mirrored errors of its opposite (0.1 and 0.9) count together: how large the held-out weeks' bias was
+    says something about other weeks, its direction does not. The median stays.
 
     Attributes:
         levels: the quantile levels.
@@ -72,7 +74,7 @@ class Calibration(BaseModel):
         if not known_BH.any():
             return cls.none(levels)
         errors_BHQ = (y_BH[..., None] - quantiles_BHQ) / scale_B[:, None, None]
-        errors_NQ, hours_N = errors_BHQ[known_BH], hour_BH[known_BH]
+        errors_NQ, hours_N = _mirrored(errors_BHQ[known_BH], levels), np.tile(hour_BH[known_BH], 2)
         rows = [_shifts(errors_NQ, levels, errors_NQ[hours_N == hour]) for hour in range(24)]
         return cls(levels=tuple(levels), shift_KQ=tuple(rows))
 
@@ -97,6 +99,13 @@ def _shifts(all_NQ: Floats, levels: Sequence[float], own_NQ: Floats) -> tuple[fl
         own = _conformal(own_NQ[:, place], level) if len(own_NQ) else pooled
         shifts.append(0.0 if abs(level - 0.5) < 1e-9 else float(weight * own + (1 - weight) * pooled))
     return tuple(shifts)
+
+
+def _mirrored(errors_NQ: Floats, levels: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Each level's errors [2N, Q] and, with their sign turned, those of the level nearest to its opposite."""
+    p = np.asarray(levels)
+    opposite = np.abs(p[:, None] - (1 - p)).argmin(0)
+    return np.concatenate([errors_NQ, -errors_NQ[:, opposite]])
 
 
 def _conformal(errors_N: Floats, level: float) -> float:

@@ -112,6 +112,18 @@ class TreesModel(_Frozen):
     min_leaf: int = Field(40, ge=1)
     levels: tuple[float, ...] = (0.1, 0.5, 0.9)
 
+    @model_validator(mode="after")
+    def _ascending(self) -> TreesModel:
+        if (
+            not self.levels
+            or list(self.levels) != sorted(set(self.levels))
+            or not 0 < self.levels[0] <= self.levels[-1] < 1
+        ):
+            raise RecipeError(
+                f"tree levels {self.levels}", "levels that ascend between 0 and 1", "correct model.levels"
+            )
+        return self
+
 
 Model = Annotated[NetworkModel | SeasonalNaiveModel | RidgeModel | TreesModel, Field(discriminator="kind")]
 
@@ -141,6 +153,8 @@ class Recipe(_Frozen):
             raise ValueError(f"quantiles {self.quantiles} must ascend and hold 0.5")
         if not all(0 < level < 1 for level in self.quantiles):
             raise ValueError(f"quantiles {self.quantiles} must lie between 0 and 1")
+        if pd.Timedelta(self.context) <= pd.Timedelta(0):
+            raise ValueError(f"context {self.context} must be longer than nothing")
         if pd.Timedelta(self.context) > pd.Timedelta(days=self.features.reach_days):
             raise ValueError(f"context {self.context} is longer than reach_days {self.features.reach_days}")
         return self

@@ -55,8 +55,7 @@ class Origins:
             return series_B, self.rows_N[index_B], self.cutoffs_N[index_B]
         begins_S = np.concatenate([[0], self.ends_S[:-1]])
         row_B = self.first_S[series_B] + self.stride * (index_B - begins_S[series_B])
-        starts_S = np.array([one.start.value for one in demand.series], dtype=np.int64)
-        return series_B, row_B, starts_S[series_B] + row_B * demand.step.value
+        return series_B, row_B, demand.starts_S[series_B] + row_B * demand.step.value
 
 
 def origins_every(demand: Demand, *, context: int, horizon: int, stride: int = 1) -> Origins:
@@ -167,12 +166,10 @@ class WindowSet:
         """The windows of some origins, in one gather."""
         demand = self.demand
         series_B, row_B, cutoff_B = self.origins.at(np.asarray(index_B, dtype=np.int64), demand)
-        lengths_S = np.array([len(one) for one in demand.series])
-        first_S = np.array([one.first_row for one in demand.series])
         row_BW = row_B[:, None] + np.arange(-self.reach, self.horizon)
-        last_B = lengths_S[series_B] - 1
+        last_B = demand.lengths_S[series_B] - 1
         inside_BW = (row_BW >= 0) & (row_BW <= last_B[:, None])
-        place_BW = first_S[series_B][:, None] + np.minimum(np.maximum(row_BW, 0), last_B[:, None])
+        place_BW = demand.first_rows_S[series_B][:, None] + np.minimum(np.maximum(row_BW, 0), last_B[:, None])
         values_BWC = np.take(demand.arena_RC, place_BW, axis=0)
         seen_BW = self._known(series_B, row_BW, cutoff_B)
         mask_BWC = np.isfinite(values_BWC)
@@ -192,13 +189,12 @@ class WindowSet:
     def _known(self, series_B: Ints, row_BW: Ints, moment_B: Ints) -> Bools:
         """Whether observed values of these rows were known at each window's moment."""
         demand = self.demand
-        starts_S = np.array([one.start.value for one in demand.series], dtype=np.int64)
-        last_B = (moment_B - starts_S[series_B] - demand.delay.value) // demand.step.value - 1
+        last_B = (moment_B - demand.starts_S[series_B] - demand.delay.value) // demand.step.value - 1
         known_BW = row_BW <= last_B[:, None]
-        for number in np.unique(series_B):
+        for number in np.unique(series_B[demand.stated_S[series_B]]):
             available_T = demand.series[number].available_at_T
-            if available_T is not None:
-                mine = series_B == number
-                rows = np.clip(row_BW[mine], 0, len(available_T) - 1)
-                known_BW[mine] = available_T[rows] <= moment_B[mine][:, None]
+            assert available_T is not None
+            mine = series_B == number
+            rows = np.clip(row_BW[mine], 0, len(available_T) - 1)
+            known_BW[mine] = available_T[rows] <= moment_B[mine][:, None]
         return np.asarray(known_BW)

@@ -18,7 +18,7 @@ from forecast.forecaster import Forecaster
 from forecast.recipe import NetworkModel, Recipe, Task, TrainingConfig
 from forecast.recipes import RECIPES, named
 from forecast.tables import Columns, Demand
-from forecast.training import Fitted, fit, fitting, loop
+from forecast.training import Fitted, fit, loop, span
 
 CUTOFF = pd.Timestamp("2024-03-20 00:00", tz="UTC")
 TASK = Task(horizon=24, every="1d")
@@ -97,14 +97,14 @@ def leaking_feature(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def leaking_scaler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hinges placed by values of the whole table, test span included."""
-    honest = fitting.fit_features
+    honest = span.fit_features
 
     def peek(config, demand, context):  # type: ignore[no-untyped-def]
         found = honest(config, demand, context)
         top = float(np.nanmax(demand.arena_RC[:, 0]))
         return replace(found, state=found.state.model_copy(update={"knots": {"temperature": (top,)}}))
 
-    monkeypatch.setattr(fitting, "fit_features", peek)
+    monkeypatch.setattr(span, "fit_features", peek)
 
 
 def leaking_early_stopping(monkeypatch: pytest.MonkeyPatch) -> None:

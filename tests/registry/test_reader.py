@@ -102,7 +102,7 @@ def rewrite_manifest(folder: Path) -> None:
 @pytest.mark.usefixtures("same_process")
 @pytest.mark.parametrize("wanted", ["models:/{name}@challenger", "models:/{name}/99", "models:/nobody@champion"])
 def test_what_is_not_registered_is_named_with_what_to_do(champion: Settings, wanted: str) -> None:
-    with pytest.raises(RegistryError, match=r"has no (alias|version).*forecast train"):
+    with pytest.raises(RegistryError, match=r"has no (alias|version).*flows.retrain"):
         resolve(wanted.format(name=champion.model_name), champion)
 
 

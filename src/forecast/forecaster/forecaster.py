@@ -150,8 +150,7 @@ class Forecaster:
 def _frame(where: tuple[Ints, Ints, Ints], quantiles_NHQ: Floats, demand: Demand, spec: ForecasterSpec) -> pd.DataFrame:
     series_N, row_N, cutoff_N = where
     count, steps, _ = quantiles_NHQ.shape
-    starts_S = np.array([one.start.value for one in demand.series], dtype=np.int64)
-    first_N = starts_S[series_N] + row_N * demand.step.value
+    first_N = demand.starts_S[series_N] + row_N * demand.step.value
     ds_NH = first_N[:, None] + np.arange(steps) * demand.step.value
     names_S = np.array([one.unique_id for one in demand.series], dtype=object)
     said = quantiles_NHQ.reshape(count * steps, -1) * demand.output_factor

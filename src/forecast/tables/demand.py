@@ -156,6 +156,26 @@ class Demand:
         """The series by name."""
         return {one.unique_id: one for one in self.series}
 
+    @cached_property
+    def starts_S(self) -> Ints:
+        """Start of each series, UTC nanoseconds."""
+        return np.array([one.start.value for one in self.series], dtype=np.int64)
+
+    @cached_property
+    def lengths_S(self) -> Ints:
+        """Rows of each series."""
+        return np.array([len(one) for one in self.series], dtype=np.int64)
+
+    @cached_property
+    def first_rows_S(self) -> Ints:
+        """First row of each series in the arena."""
+        return np.array([one.first_row for one in self.series], dtype=np.int64)
+
+    @cached_property
+    def stated_S(self) -> Bools:
+        """Whether each series' rows state when they became known."""
+        return np.array([one.available_at_T is not None for one in self.series])
+
     def as_of(self, cutoff: pd.Timestamp | str) -> Demand:
         """The same table, showing only what was known at `cutoff` (UTC); no value is copied.
 
