@@ -77,12 +77,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_without_denormals() -> None:
-    """One thread, and denormal numbers flushed (they slow vanishing gradients fivefold), once torch is there."""
+def _one_thread_without_denormals(request: pytest.FixtureRequest) -> None:
+    """One thread, and denormal numbers flushed (they slow vanishing gradients fivefold), once torch is there.
+
+    Property tests keep them: hypothesis draws denormal numbers, too.
+    """
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "set_flush_denormal"):
         torch.set_num_threads(1)
-        torch.set_flush_denormal(True)
+        torch.set_flush_denormal(not getattr(request.function, "is_hypothesis_test", False))
 
 
 # ---- tools that a machine may lack -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from flows import terminal
 from flows.retrain import app, command
+from forecast.cli.mistakes import run
 from forecast.cli.options import DataOptions
 from forecast.retraining import RetrainingPlan
 
@@ -59,7 +60,7 @@ def test_mistake_is_told_before_a_server_starts(
     monkeypatch.setattr(sys, "argv", ["retrain", str(table), *words])
     monkeypatch.setattr(terminal, "start_server", lambda _: pytest.fail("a server was started"))
     with pytest.raises(SystemExit) as ended:
-        terminal.run(app)
+        run(app)
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert "Error: " in told
@@ -68,6 +69,6 @@ def test_mistake_is_told_before_a_server_starts(
 
 def test_defaults_are_the_plan_s() -> None:
     plan, options = RetrainingPlan(), inspect.signature(command).parameters
-    assert tuple(options["recipes"].default.split(",")) == plan.recipes
+    assert tuple(options["recipe"].default.split(",")) == plan.recipes
     for name in ("weeks", "every", "gate", "horizon", "refit", "until", "train_every"):
         assert options[name].default == getattr(plan, name)

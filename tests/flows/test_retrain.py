@@ -22,20 +22,21 @@ from forecast.forecaster import verify
 from forecast.registry import reader
 from forecast.settings import Settings
 from forecast.sources import Declaration
+from forecast.tables import load_demand
 
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the recipes that are trained from here on, in this process."""
     names: list[str] = []
-    really = retraining.fit
+    really = retraining.steps.fit
 
     @wraps(really)
     def counted(demand: Any, recipe: Any, task: Any, **more: Any) -> Any:
         names.append(recipe.name)
         return really(demand, recipe, task, **more)
 
-    monkeypatch.setattr(retraining, "fit", counted)
+    monkeypatch.setattr(retraining.steps, "fit", counted)
     return names
 
 
@@ -178,7 +179,7 @@ def _kept(settings: Settings, plan: dict[str, Any]) -> tuple[Kept, Path]:
     """The work folder of the first retraining."""
     work = settings.mlruns / "work"
     (table,) = work.glob("table-*.parquet")
-    digest = retraining.load_demand(table).digest
+    digest = load_demand(table).digest
     assert table.name == f"table-{digest[:16]}.parquet"
     return Kept(work, digest, plan_of(plan)), table
 

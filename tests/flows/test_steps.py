@@ -14,6 +14,7 @@ from flows import steps
 from forecast import retraining
 from forecast.errors import DataError, ForecastError
 from forecast.sources import CsvFile, Declaration
+from forecast.tables import load_demand
 
 
 def _told(behind: BaseException) -> DataError:
@@ -72,7 +73,7 @@ def test_flaky_load_is_tried_again(
     calls.clear()
     stored, digest = _load(table, tmp_path)
     assert len(calls) == 3
-    assert retraining.load_demand(stored).digest == digest
+    assert load_demand(stored).digest == digest
 
 
 def test_mistake_is_not_tried_again(tmp_path: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,7 @@ class AttentionDecoderConfig(_Frozen):
 class HighwayConfig(_Frozen):
     """The linear path from the known inputs straight to the output, shared by all hours and with own weights per hour.
 
-    Raises: RecipeError when neither part is wanted (leave the highway out instead).
+    Raises: RecipeError when neither part is wanted (set `highway = false` instead).
     """
 
     kind: Literal["hourly"] = "hourly"
