@@ -172,20 +172,32 @@ def training_step(recipe: Recipe, features: Features, feed: Feed, batch: Batch) 
 
 
 def against_neuralforecast(demand: Demand) -> None:
-    """neuralforecast's window creation on the same numbers, where it is installed."""
+    """As neuralforecast's base model does, on 5 series, where it is installed: unfold all windows, copy, draw."""
     try:
         from neuralforecast.tsdataset import TimeSeriesDataset
     except ImportError:
         print("neuralforecast is not installed here; `pip install neuralforecast` to see it beside")
         return
-    few = [one.unique_id for one in demand.series[:50]]
-    frame = demand.select(few).to_frame()[["unique_id", "ds", "y"]]
+    few = demand.select([one.unique_id for one in demand.series[:5]])
+    frame = few.to_frame()
     frame["ds"] = frame["ds"].dt.tz_localize(None)
-    began = time.perf_counter()
-    dataset, *_ = TimeSeriesDataset.from_df(df=frame, id_col="unique_id", time_col="ds", target_col="y")
-    series = torch.stack([dataset[n]["temporal"][:, 0] for n in range(len(few))])
-    series.unfold(-1, CONTEXT + HORIZON, 1).contiguous()
-    print(f"neuralforecast's way on 50 series (unfold and copy): {time.perf_counter() - began:.2f} s")
+    dataset, *_ = TimeSeriesDataset.from_df(frame)
+    temporal_SCT = torch.stack([dataset[number]["temporal"] for number in range(len(few.series))])
+    made: list[torch.Tensor] = []
+
+    def draw() -> None:
+        windows = temporal_SCT.unfold(-1, CONTEXT + HORIZON, 1).permute(0, 2, 3, 1).contiguous().flatten(0, 1)
+        made[:] = [windows[torch.randint(len(windows), (BATCH,))]]
+        made.append(windows)
+
+    theirs = best(draw, times=3)
+    ours = WindowSet(few, origins_every(few, context=CONTEXT, horizon=HORIZON), CONTEXT, HORIZON)
+    seconds = best(lambda: ours.gather(batch_index(ours)))
+    copied = made[1].element_size() * made[1].numel() / 2**20
+    print(
+        f"neuralforecast's way on 5 series: {1e3 * theirs:.0f} ms and {copied:,.0f} MiB a batch, "
+        f"{theirs / seconds:.0f} x one gather of ours ({1e3 * seconds:.2f} ms)"
+    )
 
 
 if __name__ == "__main__":

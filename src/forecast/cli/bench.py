@@ -44,7 +44,8 @@ def bench(
         walked, scores = protocols.judge(
             chosen, demand, fits, refit=parse_refit(refit), workers=workers, progress=shown
         )  # fmt: skip
-    title = f"{chosen.name}: {chosen.about}; refit {refit}; {chosen.scored:,} rows; weather: actual (optimistic)"
+    weather = next(iter(walked.fitted.values()))[0].forecaster.spec.weather
+    title = f"{chosen.name}: {chosen.about}; refit {refit}; {chosen.scored:,} rows; weather: {weather}"
     console.print(scores_table(scores, title=title, winner=str(scores["mae"].idxmin()), unit=demand.unit))
     peers = Table(title=f"Peers ({protocols.MEASURED})", title_justify="left")
     peers.add_column("system")

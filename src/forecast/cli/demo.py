@@ -109,8 +109,6 @@ def _show(judgement: Judgement, blind: pd.Series) -> None:
 def _tell_verdict(judgement: Judgement, log: RetrainingLog) -> None:
     told = f"[green]promoted to champion[/] (version {log.version})" if log.promoted else "[yellow]not promoted[/]"
     console.print(f"{judgement.winner}: {told}")
-    for name, reasons in judgement.passed_over.items():
-        console.print(f"  {name} has a lower loss, but: {' '.join(reasons)}", highlight=False, markup=False)
     for reason in judgement.verdict.reasons:
         console.print(f"  {reason}", highlight=False, markup=False)
 

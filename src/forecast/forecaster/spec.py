@@ -30,7 +30,8 @@ class ForecasterSpec(BaseModel):
         calibration: learned on the validation part.
         trained_from, trained_until: the span whose values it has seen (UTC); the cutoff of its training table.
         data_digest: SHA-256 of that table.
-        seasonal_scale: per series, mean |y - y a week before| of the training part, for scaled errors.
+        seasonal_scale: per series, mean |y - y a week before| of the training part in the source's unit, for
+            scaled errors.
         weather: "actual (optimistic)" when covariates known ahead were measured, not forecast; else how they came.
         made_with: versions of the libraries.
     """

@@ -33,7 +33,6 @@ class Judgement(BaseModel):
     Attributes:
         winner: the candidate with the lowest loss on the walk among those that beat the seasonal naive without breaking
             a guard; the seasonal naive where none does.
-        passed_over: why each candidate with a lower loss was not taken.
         scores: per model, the figures of `metrics.score`.
         verdict: on the winner against the champion, or against the seasonal naive where there is none.
         against: "champion" or the seasonal naive's name.
@@ -47,7 +46,6 @@ class Judgement(BaseModel):
     verdict: Verdict
     against: str
     champion_version: str | None = None
-    passed_over: dict[str, tuple[str, ...]] = {}
 
     @property
     def table(self) -> pd.DataFrame:
@@ -73,11 +71,12 @@ def judge(table: Path, folders: Sequence[Path], plan: RetrainingPlan, settings: 
         version, walks, verdict = _against_champion(champion, winner, walks, ends, demand, plan, known)
     else:
         verdict = ranking.verdicts[winner] if winner != REFERENCE else FIRST
+    verdict = verdict.model_copy(update={"reasons": (*verdict.reasons, *passed_over)})
     scores = metrics.score(walks, **known)
     judgement = Judgement(
         winner=winner, verdict=verdict, against=CHAMPION if champion is not None else REFERENCE,
         scores={str(name): {str(key): _finite(value) for key, value in row.items()} for name, row in scores.iterrows()},
-        champion_version=version, passed_over=passed_over,
+        champion_version=version,
     )  # fmt: skip
     walks.to_parquet(work / WALK, index=False)
     # Not pydantic's own JSON: it writes a figure that could not be had (NaN) as null, and then refuses the null.
@@ -85,17 +84,18 @@ def judge(table: Path, folders: Sequence[Path], plan: RetrainingPlan, settings: 
     return work / JUDGEMENT
 
 
-def _best(ranking: Ranking) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """The best candidate that may be promoted, and why those before it may not."""
-    passed_over: dict[str, tuple[str, ...]] = {}
+def _best(ranking: Ranking) -> tuple[str, tuple[str, ...]]:
+    """The best candidate that may be promoted, and a sentence on each one before it that may not."""
+    passed_over: list[str] = []
     for name in ranking.losses:
         if name == REFERENCE:
             break
         verdict = ranking.verdicts[name]
         if verdict.promote:
-            return name, passed_over
-        passed_over[name] = tuple(reason for reason in verdict.reasons if reason.startswith("refused"))
-    return REFERENCE, passed_over
+            return name, tuple(passed_over)
+        refusals = " ".join(reason for reason in verdict.reasons if reason.startswith("refused"))
+        passed_over.append(f"{name} has a lower loss but was {refusals}")
+    return REFERENCE, tuple(passed_over)
 
 
 def read_judgement(path: Path) -> Judgement:

@@ -137,7 +137,8 @@ def _key(span: Span, recipe: Recipe) -> str:
 
 def _spec(span: Span, recipe: Recipe, task: Task, learned: _Learned) -> ForecasterSpec:
     demand = span.demand
-    scales = {one.unique_id: seasonal_scale(demand.observed(one), 7 * demand.steps_per_day) for one in demand.series}
+    week = 7 * demand.steps_per_day
+    scales = {one.unique_id: seasonal_scale(demand.observed(one), week) * demand.output_factor for one in demand.series}
     return ForecasterSpec(
         recipe=recipe,
         task=task,
