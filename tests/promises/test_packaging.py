@@ -18,7 +18,7 @@ PACKED = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "src", "flows", "s
 
 def run(command: list[str], folder: Path) -> str:
     """Output of a command that runs in `folder` and sees neither the checkout nor the user's Python settings."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "FORECAST_"))}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "FORECAST_", "MLFLOW_TRACKING"))}
     done = subprocess.run(command, cwd=folder, env=plain, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -83,3 +83,18 @@ def test_the_console_script_answers(empty_python: Path, tmp_path: Path, argument
 
 def test_the_flow_answers(empty_python: Path, tmp_path: Path) -> None:
     assert "usage" in run([str(empty_python), "-m", "flows.retrain", "--help"], tmp_path).lower()
+
+
+def test_the_demo_goes_the_whole_way_outside_the_checkout(empty_python: Path, tmp_path: Path) -> None:
+    said = run([str(empty_python.parent / "forecast"), "demo", "--recipe", "ridge", "--weeks", "2"], tmp_path)
+    assert "answered 48 half-hours" in said
+    assert "no weather" in said
+    assert (tmp_path / "demo.png").stat().st_size > 10_000
+    assert (tmp_path / "mlruns" / "mlflow.db").exists()
+
+
+def test_the_flow_retrains_outside_the_checkout(empty_python: Path, tmp_path: Path) -> None:
+    words = ["sample", "--recipe", "ridge", "--weeks", "2", "--register", "sample"]
+    said = run([str(empty_python), "-m", "flows.retrain", *words], tmp_path)
+    assert "seasonal_naive_week" in said
+    assert (tmp_path / "mlruns" / "mlflow.db").exists()

@@ -15,7 +15,7 @@ from forecast.calibration import Calibration
 from forecast.errors import DataError
 from forecast.features import Features
 from forecast.forecaster import Forecaster
-from forecast.recipe import NetworkModel, Recipe, Task, TrainingConfig
+from forecast.recipe import NetworkModel, Recipe, Task, TrainingConfig, TreesModel
 from forecast.recipes import RECIPES, named
 from forecast.tables import Columns, Demand
 from forecast.training import Fitted, fit, loop, span
@@ -50,7 +50,9 @@ def demand() -> Demand:
 
 
 def short(recipe: Recipe) -> Recipe:
-    """The recipe with a training of two epochs: a leak shows in the first."""
+    """The recipe with two epochs or a few trees: a leak shows in the first."""
+    if isinstance(recipe.model, TreesModel):
+        return recipe.model_copy(update={"model": recipe.model.model_copy(update={"iterations": 15})})
     if not isinstance(recipe.model, NetworkModel):
         return recipe
     config = TrainingConfig(epochs=2, windows_per_epoch=48, validation_share=0.2)
@@ -66,6 +68,28 @@ def test_no_recipe_moves_by_one_bit(name: str, demand: Demand) -> None:
     }  # fmt: skip
     assert set(report.overwritten) == {"y", "humidity"}
     assert min(report.overwritten.values()) > 2 * 24 * 10
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"scaling": {"scale": "window"}},
+        {"scaling": {"scale": "series"}},
+        {"encoder": {"kind": "convolution", "width": 8, "layers": 3}},
+        {"encoder": {"kind": "none"}},
+        {"encoder": {"kind": "lstm", "width": 8, "layers": 2, "bidirectional": True, "residual": True}},
+        {"decoder": {"kind": "recurrent", "width": 8, "autoregressive": True, "teacher_forcing": 0.5}},
+        {"decoder": {"kind": "attention", "width": 16, "score": "cosine"}},
+    ],
+    ids=str,
+)
+def test_no_part_of_a_network_moves_by_one_bit(network: dict[str, object], demand: Demand) -> None:
+    base = short(named("gru"))
+    assert isinstance(base.model, NetworkModel)
+    fields = {"encoder": {"kind": "gru", "width": 8}, "decoder": {"kind": "direct", "width": 16}, **network}
+    config = base.model.training.model_copy(update={"final": "keep"})
+    model = NetworkModel.model_validate({"network": fields, "training": config.model_dump()})
+    assert audit(demand, base.model_copy(update={"model": model}), TASK, CUTOFF).clean
 
 
 def test_explicit_available_at_is_honoured(demand: Demand) -> None:

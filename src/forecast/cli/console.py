@@ -18,7 +18,7 @@ TITLES = {
     "coverage_80": "80% covers", "width_80": "80% width", "peak_mae": "peak MAE",
 }  # fmt: skip
 SHARES = ("coverage_80",)
-FIRST = ("mae", "rmse", "mape", "mase", "coverage_80", "peak_mae")
+FIRST = ("mae", "rmse", "mape", "coverage_80", "peak_mae")
 
 
 class Bars:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RECIPES = ("rnn", "lstm", "gru", "attention", "ridge", "trees", "seasonal_naive_day")
 HELD_BACK = "2014-12-30"
 ZONE = "Australia/Melbourne"
-BLIND = "no weather ahead"
+BLIND = "no weather"
 
 
 def demo(
@@ -94,7 +94,7 @@ def _walk_blind(winner: str, plan: RetrainingPlan, work: Path) -> pd.Series:
 
 def _show(judgement: Judgement, blind: pd.Series) -> None:
     scores = judgement.table
-    scores.loc[f"{judgement.winner} ({BLIND})"] = blind.reindex(scores.columns)
+    scores.loc[f"{judgement.winner}, {BLIND}"] = blind.reindex(scores.columns)
     title = "Walk-forward, day ahead from local midnight; weather: actual (optimistic), but for the line without"
     console.print(scores_table(scores, title=title, winner=judgement.winner, unit="GW"))
     naive = scores.loc["seasonal_naive_week", "mae"]
