@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 import forecast
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
-from serving import forecasts, health, models, problems
+from serving import forecasts, health, models, pages, problems
 from serving.desk import Desk
 from serving.examples import examples
 from serving.limits import BodyLimit
@@ -36,12 +36,13 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
     settings = settings or Settings.read()
     app = DescribedApp(
         title=TITLE, description=DESCRIPTION, version=forecast.__version__, openapi_tags=TAGS, lifespan=_lifespan,
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.state.settings = settings
     app.state.champion = Champion(Served.given(forecaster) if forecaster is not None else None)
     app.state.desk = Desk()
     problems.install(app)
+    pages.install(app)
     for router in (forecasts.router, models.router, health.router):
         app.include_router(router)
     app.add_api_route("/", _home, include_in_schema=False)
