@@ -45,7 +45,7 @@ def test_the_median_stays_and_nothing_crosses() -> None:
 @given(st.lists(st.floats(-5, 5, allow_subnormal=False), min_size=9, max_size=9), st.floats(1e-3, 1e3))
 def test_any_shifts_give_ordered_levels_around_an_unmoved_median(shifts: list[float], scale: float) -> None:
     shifts[4] = 0.0
-    calibration = Calibration(levels=LEVELS, shift_KQ=(tuple(shifts),) * 24)
+    calibration = Calibration.none(LEVELS).model_copy(update={"shift_KQ": (tuple(shifts),) * 24})
     q = np.sort(np.random.default_rng(0).normal(size=(2, 3, 9)), axis=2)
     said = calibration.apply(q, np.zeros((2, 3), int), np.array([scale, 1.0]))
     assert (np.diff(said, axis=2) >= 0).all()
@@ -105,3 +105,25 @@ def test_few_errors_move_the_outer_levels_a_little_further_out() -> None:
         fresh = rng.normal(size=200)
         covered.append(((fresh < low).mean(), (fresh < high).mean()))
     np.testing.assert_allclose(np.mean(covered, axis=0), [0.1, 0.9], atol=0.015)
+
+
+def test_too_wide_a_model_is_narrowed_and_never_to_nothing() -> None:
+    q, y, hour, scale = world(5)
+    middle = q[..., 4:5]
+    wide = middle + 40 * scale[:, None, None] * (np.array(LEVELS) - 0.5)
+    calibration = Calibration.fit(wide, y, np.ones_like(y, bool), hour, scale, LEVELS)
+    fresh, truth, hour, scale = world(6)
+    wide = fresh[..., 4:5] + 40 * scale[:, None, None] * (np.array(LEVELS) - 0.5)
+    said = calibration.apply(wide, hour, scale)
+    inside = ((truth >= said[..., 0]) & (truth <= said[..., 8])).mean()
+    assert abs(inside - 0.8) < 0.04
+    # Windows of a scale that the held-out ones never had keep a width of their own.
+    other = calibration.apply(wide, hour, 50 * scale)
+    assert ((other[..., 8] - other[..., 0]) > 0.05 * (wide[..., 8] - wide[..., 0])).all()
+
+
+def test_the_direction_of_a_held_out_bias_is_not_carried_on() -> None:
+    q, y, hour, scale = world(7)
+    biased = y + 3 * scale[:, None]
+    said = Calibration.fit(q, biased, np.ones_like(y, bool), hour, scale, LEVELS).apply(q, hour, scale)
+    np.testing.assert_allclose(said[..., 8] - said[..., 4], said[..., 4] - said[..., 0], rtol=1e-6)

@@ -102,7 +102,7 @@ class Plan:
             )  # fmt: skip
         days = pd.date_range(start, end, freq="D")
         spans = [calendars.delivery_day(str(day.date()), zone) for day in days]
-        reach = max(int(np.ceil((last - cutoff) / step)) for cutoff, (_, last) in zip(moments, spans, strict=True))
+        reach = calendars.longest_reach(gate, step) if gate is not None else 0
         return cls(moments, spans, reach)
 
     def measured_until(self, end: pd.Timestamp, step: pd.Timedelta) -> Plan:

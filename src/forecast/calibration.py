@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 POOL = 60.0
+HOURS = 24
+LEAST = 0.1
+"""An interval keeps at least this share of the model's own width."""
 
 
 def window_scale(past_y_BL: Floats, mask_BL: Floats) -> npt.NDArray[np.float64]:
@@ -35,34 +39,38 @@ def window_scale(past_y_BL: Floats, mask_BL: Floats) -> npt.NDArray[np.float64]:
 
 
 class Calibration(BaseModel):
-    """Shifts per local hour and level, in units of the window's scale.
+    """How far each level moves from the median, per local hour.
 
-    Split-conformal, one sided per level (Romano, Patterson, Candès 2019): each level moves by that level's empirical
-    quantile of the held-out errors of its own hour, drawn towards all hours' where few are at hand. The errors of a
-    level and the mirrored errors of its opposite (0.1 and 0.9) count together: how large the held-out weeks' bias was
-    says something about other weeks, its direction does not. The median stays.
+    Split-conformal, per level (Romano, Patterson, Candès 2019): a level's distance from the median becomes the one
+    that its share of the held-out errors of its own hour stayed under, drawn towards all hours' where few are at hand.
+    Where that is further out, the distance grows by so many window scales; where it is nearer, it shrinks by a factor,
+    so that no interval can collapse. The errors of a level and of its opposite (0.1 and 0.9) count together: how large
+    the held-out weeks' bias was says something about other weeks, its direction does not. The median stays.
 
     Attributes:
         levels: the quantile levels.
-        shift_KQ: 24 rows, one per local hour; zeros where nothing was held out.
+        shift_KQ: 24 rows, one per local hour: outwards, in units of `window_scale`; zeros where nothing was held out.
+        shrink_KQ: 24 rows: what the model's own distance from the median is multiplied by.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     levels: tuple[float, ...]
     shift_KQ: tuple[tuple[float, ...], ...]
+    shrink_KQ: tuple[tuple[float, ...], ...]
 
     @classmethod
     def none(cls, levels: Sequence[float]) -> Calibration:
-        """No shift at all."""
-        return cls(levels=tuple(levels), shift_KQ=((0.0,) * len(levels),) * 24)
+        """No move at all."""
+        count = len(levels)
+        return cls(levels=tuple(levels), shift_KQ=((0.0,) * count,) * HOURS, shrink_KQ=((1.0,) * count,) * HOURS)
 
     @classmethod
     def fit(
         cls, quantiles_BHQ: Floats, y_BH: Floats, known_BH: Bools, hour_BH: npt.NDArray[np.integer], scale_B: Floats,
         levels: Sequence[float],
     ) -> Calibration:  # fmt: skip
-        """Learns the shifts from forecasts of a span that chose no weight.
+        """Learns the moves from forecasts of a span that chose no weight.
 
         Args:
             quantiles_BHQ: the uncalibrated forecasts.
@@ -73,43 +81,82 @@ class Calibration(BaseModel):
         """
         if not known_BH.any():
             return cls.none(levels)
-        errors_BHQ = (y_BH[..., None] - quantiles_BHQ) / scale_B[:, None, None]
-        errors_NQ, hours_N = _mirrored(errors_BHQ[known_BH], levels), np.tile(hour_BH[known_BH], 2)
-        rows = [_shifts(errors_NQ, levels, errors_NQ[hours_N == hour]) for hour in range(24)]
-        return cls(levels=tuple(levels), shift_KQ=tuple(rows))
+        scale_N = np.broadcast_to(scale_B[:, None], y_BH.shape)[known_BH]
+        distances = _distances(quantiles_BHQ[known_BH], y_BH[known_BH], scale_N, levels)
+        hour_N = np.tile(hour_BH[known_BH], 2)
+        moves_KQ2 = [[_move(one, hour_N == hour) for one in distances] for hour in range(HOURS)]
+        shift, shrink = (tuple(tuple(move[part] for move in row) for row in moves_KQ2) for part in (0, 1))
+        return cls(levels=tuple(levels), shift_KQ=shift, shrink_KQ=shrink)
 
     def apply(
         self, quantiles_BHQ: Floats, hour_BH: npt.NDArray[np.integer], scale_B: Floats
     ) -> npt.NDArray[np.float64]:
         """Calibrated quantiles [B, H, Q], never crossing, their median where it was."""
-        shift_BHQ = np.asarray(self.shift_KQ)[hour_BH] * scale_B[:, None, None]
-        moved_BHQ = quantiles_BHQ + shift_BHQ
-        middle = int(np.argmin(np.abs(np.asarray(self.levels) - 0.5)))
+        side_Q, middle = _sides(self.levels)
+        median_BH1 = quantiles_BHQ[..., middle : middle + 1]
+        own_BHQ = side_Q * (quantiles_BHQ - median_BH1)
+        grown_BHQ = own_BHQ * np.asarray(self.shrink_KQ)[hour_BH]
+        grown_BHQ = grown_BHQ + np.asarray(self.shift_KQ)[hour_BH] * scale_B[:, None, None]
+        moved_BHQ = median_BH1 + side_Q * np.maximum(grown_BHQ, 0)
         upper = np.maximum.accumulate(moved_BHQ[..., middle:], axis=-1)
         lower = np.minimum.accumulate(moved_BHQ[..., middle::-1], axis=-1)[..., ::-1]
         return np.concatenate([lower[..., :-1], upper], axis=-1)
 
 
-def _shifts(all_NQ: Floats, levels: Sequence[float], own_NQ: Floats) -> tuple[float, ...]:
-    """One hour's shift per level: its own quantile, drawn towards all hours' when it has few errors."""
-    weight = len(own_NQ) / (len(own_NQ) + POOL)
-    shifts = []
-    for place, level in enumerate(levels):
-        pooled = _conformal(all_NQ[:, place], level)
-        own = _conformal(own_NQ[:, place], level) if len(own_NQ) else pooled
-        shifts.append(0.0 if abs(level - 0.5) < 1e-9 else float(weight * own + (1 - weight) * pooled))
-    return tuple(shifts)
+class _Distances(NamedTuple):
+    """Outward distances from the median of one level and its opposite, one after the other, [2N] each.
+
+    `said` by the model, `happened`, both in window scales; `share` of the errors that must stay under.
+    """
+
+    said: npt.NDArray[np.float64]
+    happened: npt.NDArray[np.float64]
+    share: float
 
 
-def _mirrored(errors_NQ: Floats, levels: Sequence[float]) -> npt.NDArray[np.float64]:
-    """Each level's errors [2N, Q] and, with their sign turned, those of the level nearest to its opposite."""
+def _sides(levels: Sequence[float]) -> tuple[npt.NDArray[np.float64], int]:
+    """Per level -1 below the median, 0 at it, 1 above; and the median's place."""
     p = np.asarray(levels)
-    opposite = np.abs(p[:, None] - (1 - p)).argmin(0)
-    return np.concatenate([errors_NQ, -errors_NQ[:, opposite]])
+    middle = int(np.argmin(np.abs(p - 0.5)))
+    return np.sign(np.arange(len(p)) - middle).astype(np.float64), middle
 
 
-def _conformal(errors_N: Floats, level: float) -> float:
-    """The error that a share `level` of the held-out errors stays under, with the finite-sample step outwards."""
-    count = len(errors_N)
-    rank = level * (count + 1) / count if level > 0.5 else 1 - (1 - level) * (count + 1) / count
-    return float(np.quantile(errors_N, min(max(rank, 0.0), 1.0)))
+def _distances(quantiles_NQ: Floats, y_N: Floats, scale_N: Floats, levels: Sequence[float]) -> list[_Distances]:
+    side_Q, middle = _sides(levels)
+    p = np.asarray(levels)
+    opposite_Q = np.abs(p[:, None] - (1 - p)).argmin(0)
+    median_N = quantiles_NQ[:, middle]
+    said_NQ = side_Q * (quantiles_NQ - median_N[:, None]) / scale_N[:, None]
+    happened_N = (y_N - median_N) / scale_N
+    return [
+        _Distances(
+            np.concatenate([said_NQ[:, place], said_NQ[:, other]]),
+            np.concatenate([side_Q[place] * happened_N, side_Q[other] * happened_N]),
+            max(level, 1 - level) if place != middle else 0.5,
+        )
+        for place, (level, other) in enumerate(zip(levels, opposite_Q, strict=True))
+    ]
+
+
+def _move(one: _Distances, own_N: Bools) -> tuple[float, float]:
+    """One hour's shift and factor of one level: its own errors', drawn towards all hours' where it has few."""
+    if one.share == 0.5:
+        return 0.0, 1.0
+    errors = one.happened - one.said
+    shift = _drawn(errors, own_N, one.share)
+    if shift >= 0:
+        return shift, 1.0
+    ratios = one.happened / np.maximum(one.said, 1e-9)
+    return 0.0, float(np.clip(_drawn(ratios, own_N, one.share), LEAST, 1.0))
+
+
+def _drawn(values_N: Floats, own_N: Bools, share: float) -> float:
+    pooled, count = _conformal(values_N, share), int(own_N.sum()) / 2
+    weight = count / (count + POOL)
+    return weight * _conformal(values_N[own_N], share) + (1 - weight) * pooled if count else pooled
+
+
+def _conformal(values_N: Floats, share: float) -> float:
+    """The value that a share of the held-out ones stays under, with the finite-sample step outwards."""
+    count = len(values_N)
+    return float(np.quantile(values_N, min(share * (count + 1) / count, 1.0)))

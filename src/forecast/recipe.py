@@ -153,9 +153,15 @@ class Recipe(_Frozen):
             raise ValueError(f"quantiles {self.quantiles} must ascend and hold 0.5")
         if not all(0 < level < 1 for level in self.quantiles):
             raise ValueError(f"quantiles {self.quantiles} must lie between 0 and 1")
-        if pd.Timedelta(self.context) <= pd.Timedelta(0):
+        try:
+            length = pd.Timedelta(self.context)
+        except ValueError:
+            length = pd.NaT
+        if pd.isna(length):
+            raise ValueError(f"context '{self.context}' is not a duration such as 7d")
+        if length <= pd.Timedelta(0):
             raise ValueError(f"context {self.context} must be longer than nothing")
-        if pd.Timedelta(self.context) > pd.Timedelta(days=self.features.reach_days):
+        if length > pd.Timedelta(days=self.features.reach_days):
             raise ValueError(f"context {self.context} is longer than reach_days {self.features.reach_days}")
         return self
 

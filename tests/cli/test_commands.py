@@ -65,6 +65,7 @@ def forecast(
 
 
 LISBON = ("--zone", "Europe/Lisbon", "--known", "temperature")
+WALK = ("backtest", "CITY", "--zone", "Europe/Lisbon", "--start", "2024-03-29", "--end", "2024-04-02")
 
 
 def test_train_predict_and_walk_write_the_same_columns(city: Path, forecast: Forecast, tmp_path: Path) -> None:
@@ -154,6 +155,9 @@ def test_check_says_no_with_exit_code_1(city: Path, forecast: Forecast, tmp_path
         (("train", "CITY", "--zone", "Europe/Lisbon", "--recipe", "ridge", "--horizon", "0"), 2, "horizon"),
         (("backtest", "CITY", "--zone", "UTC", "--start", "2024-03-01", "--end", "2024-03-02", "--refit", "x"),
          2, "--refit is 'x'"),
+        ((*WALK, "--workers", "0"), 2, "--workers is 0; expected 1 or more"),
+        ((*WALK, "--recipe", "ridge, ridge"), 2, "holds ridge more than once"),
+        ((*WALK, "--recipe", "ridge,"), 2, "no recipe ''"),
         (("bench", "vic-z", "--data", "none.parquet"), 2, "no protocol 'vic-z'"),
         (("bench", "vic-a", "--data", "none.parquet"), 2, "none.parquet"),
         (("train", "CITY", "--frobnicate"), 2, "No such option"),
@@ -184,3 +188,46 @@ def test_our_own_fault_is_named_without_a_traceback(
     code, told = forecast("train", city, *LISBON, "--recipe", "ridge")
     assert code == 3
     assert "FORECAST_DEBUG=1" in told
+
+
+@pytest.mark.parametrize("out", ["walk.txt", "nowhere/walk.csv"])
+@pytest.mark.parametrize("command", ["backtest", "predict"])
+def test_out_is_checked_before_data_is_read(
+    command: str, out: str, forecast: Forecast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def early(*_: object, **__: object) -> None:
+        raise AssertionError("--out is checked too late")
+
+    monkeypatch.setattr("forecast.training.fit", early)
+    monkeypatch.setattr("forecast.cli.options.read", early)
+    walk = ("--start", "2024-03-29", "--end", "2024-04-02") if command == "backtest" else ()
+    code, told = forecast(command, "missing.csv", *LISBON, *walk, "--out", out)
+    assert code == 2, told
+    assert f"--out {out}" in told
+
+
+@pytest.mark.parametrize("out", ["said.csv", "said.parquet"])
+def test_a_table_that_cannot_be_written_keeps_the_one_before(
+    out: str, city: Path, forecast: Forecast, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "seasonal_naive_week", "--out", "model")[0] == 0
+    (tmp_path / out).write_text("before")
+    names = sorted(path.name for path in tmp_path.iterdir())
+
+    def full(_: pd.DataFrame, path: Path, **__: object) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    code, told = forecast("predict", city, *LISBON, "--model", "model", "--out", out)
+    assert code == 2, told
+    assert f"The system refused: No space left on device: {out}" in told
+    assert (tmp_path / out).read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_blanks_between_recipes_do_not_matter(city: Path, forecast: Forecast) -> None:
+    walk = ("--start", "2024-04-01", "--end", "2024-04-02")
+    code, told = forecast("backtest", city, *LISBON, *walk, "--recipe", "seasonal_naive_day, seasonal_naive_week")
+    assert code == 0, told

@@ -17,8 +17,9 @@ from forecast.errors import ModelFolderError
 from forecast.forecaster import Forecaster, read_spec, verify
 from forecast.recipe import Recipe, Task, TreesModel
 from forecast.recipes import named
+from forecast.retraining import load_fitted, save_fitted
 from forecast.tables.stored import save_demand
-from forecast.training import fit
+from forecast.training import checkpoint, fit
 from tests.builders import TINY, long_frame, make_demand, utc
 
 FRESH = """
@@ -163,14 +164,108 @@ def test_what_is_no_folder_is_named(tmp_path: Path) -> None:
             Forecaster.load(place)
 
 
-def test_a_save_that_broke_off_is_not_taken_for_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    forecaster = Forecaster.load(folder)
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def full(*_: object) -> None:
-        raise OSError("no space left on device")
 
-    monkeypatch.setattr("forecast.forecaster.folder.save_file", full)
-    with pytest.raises(OSError, match="no space"):
-        forecaster.save(folder)
-    with pytest.raises(ModelFolderError, match="not a whole model folder"):
-        Forecaster.load(folder)
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_full_disk_keeps_the_stored_model(
+    call: int, folder: Path, fitted: dict[str, Forecaster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, calls = bytes_of(folder), []
+
+    def full(_: int) -> None:
+        calls.append(1)
+        if len(calls) == call:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as told:
+        fitted["naive"].save(folder)
+    assert (len(calls), told.value.filename) == (call, str(folder))
+    assert bytes_of(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_a_swap_that_fails_puts_the_stored_model_back(
+    folder: Path, fitted: dict[str, Forecaster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, rename = bytes_of(folder), Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if ".new-" in path.name:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OSError, match="Input/output"):
+        fitted["naive"].save(folder)
+    assert bytes_of(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_a_new_model_takes_the_place_of_the_old(folder: Path, fitted: dict[str, Forecaster], tmp_path: Path) -> None:
+    fitted["naive"].save(folder)
+    assert Forecaster.load(folder).spec == fitted["naive"].spec
+    (tmp_path / "empty").mkdir()
+    fitted["ridge"].save(tmp_path / "empty")
+    assert Forecaster.load(tmp_path / "empty").spec == fitted["ridge"].spec
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "model"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_files_get_the_mode_of_the_umask(umask: int, mode: int, fitted: dict[str, Forecaster], tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        fitted["ridge"].save(tmp_path / "model")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()}
+    assert modes == dict.fromkeys(("forecaster.json", "weights.safetensors", "manifest.json"), mode)
+
+
+@pytest.mark.parametrize("names", [("notes.txt",), ("report.json",), ("manifest.json", "notes.txt")])
+def test_a_folder_of_other_files_is_not_overwritten(
+    names: tuple[str, ...], fitted: dict[str, Forecaster], tmp_path: Path
+) -> None:
+    place = tmp_path / "mine"
+    place.mkdir()
+    for name in names:
+        (place / name).write_text("kept")
+    with pytest.raises(ModelFolderError, match=f"holds other files .{names[-1]}. and is not overwritten"):
+        fitted["ridge"].save(place)
+    assert bytes_of(place) == dict.fromkeys(names, b"kept")
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(fitted: dict[str, Forecaster], tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("kept")
+    with pytest.raises(ModelFolderError, match="model is a file"):
+        fitted["ridge"].save(tmp_path / "model")
+    assert (tmp_path / "model").read_text() == "kept"
+
+
+def test_a_report_beside_the_model_is_written_after_it(tmp_path: Path) -> None:
+    table = make_demand(long_frame(days=60)).as_of("2024-03-01T00:00Z")
+    done = fit(table, named("seasonal_naive_week"), Task(horizon=24))
+    for _ in range(2):
+        save_fitted(done, tmp_path / "fold-000")
+    assert vars(load_fitted(tmp_path / "fold-000").report) == vars(done.report)
+
+
+def test_a_checkpoint_that_does_not_fit_the_disk_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "learn.safetensors"
+    checkpoint.write(path, "key", checkpoint.Progressed({"network/w": np.ones(3)}, {"epoch": 1}))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.write(path, "key", checkpoint.Progressed({"network/w": np.zeros(3)}, {"epoch": 2}))
+    assert [one.name for one in tmp_path.iterdir()] == ["learn.safetensors"]
+    stored = checkpoint.read(path, "key")
+    assert stored is not None
+    assert stored.notes == {"epoch": 1}
+    np.testing.assert_array_equal(stored.arrays["network/w"], np.ones(3))

@@ -18,7 +18,11 @@ PACKED = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "src", "flows", "s
 
 def run(command: list[str], folder: Path) -> str:
     """Output of a command that runs in `folder` and sees neither the checkout nor the user's Python settings."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "FORECAST_", "MLFLOW_TRACKING"))}
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "FORECAST_", "MLFLOW_TRACKING"))
+    }
     done = subprocess.run(command, cwd=folder, env=plain, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -152,7 +152,7 @@ def leaking_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
         levels = recipe.quantiles
         row = tuple(spread * (level - 0.5) for level in levels)
         spec = fitted.forecaster.spec.model_copy(
-            update={"calibration": Calibration(levels=levels, shift_KQ=(row,) * 24)}
+            update={"calibration": Calibration.none(levels).model_copy(update={"shift_KQ": (row,) * 24})}
         )
         return Fitted(Forecaster(spec, fitted.forecaster.model), fitted.report)
 

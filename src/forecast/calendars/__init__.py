@@ -2,7 +2,7 @@
 
 from forecast.calendars.cutoffs import cutoffs
 from forecast.calendars.days import Zone, delivery_day, periods
-from forecast.calendars.gates import Gate, gate_cutoff, parse_gate
+from forecast.calendars.gates import Gate, gate_cutoff, longest_reach, parse_gate
 from forecast.calendars.holiday import holiday_flags
 from forecast.calendars.parts import LocalParts, local_parts
 
@@ -15,6 +15,7 @@ __all__ = [
     "gate_cutoff",
     "holiday_flags",
     "local_parts",
+    "longest_reach",
     "parse_gate",
     "periods",
 ]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 
+import numpy as np
 import pandas as pd
 
 from forecast.calendars.days import MIDNIGHT, Zone, civil_date, clock_of, delivery_day, moment
@@ -70,3 +71,14 @@ def gate_cutoff(day: date | str, gate: Gate | str, zone: Zone) -> pd.Timestamp:
     day = civil_date(day)
     delivery_day(day, zone)
     return moment(first_instant(day - timedelta(days=due.days_before), due.time, clock_of(zone)))
+
+
+def longest_reach(gate: Gate | str, step: pd.Timedelta) -> int:
+    """Steps from a gate to the end of its delivery day when the autumn change falls between the two.
+
+    >>> longest_reach("D-1T10:00", pd.Timedelta("1h"))
+    39
+    """
+    due = parse_gate(gate) if isinstance(gate, str) else gate
+    at = pd.Timedelta(hours=due.time.hour, minutes=due.time.minute)
+    return int(np.ceil((pd.Timedelta(days=due.days_before + 1, hours=1) - at) / step))

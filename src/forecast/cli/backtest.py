@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forecast.cli.console import bars, console, scores_table
 from forecast.cli.options import Data, End, Every, Gate, Horizon, Refit, Start, Workers, parse_refit, with_data
-from forecast.cli.predict import write_table
+from forecast.cli.predict import check_out, write_table
+from forecast.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from forecast.recipe import Recipe
 
 
 @with_data
@@ -35,14 +39,17 @@ def backtest(
     from forecast import metrics
     from forecast.backtest import Plan, walk
     from forecast.recipe import Task
-    from forecast.recipes import named
     from forecast.training import fit
 
+    if out is not None:
+        check_out(out)
+    if workers < 1:
+        raise DeclarationError(f"--workers is {workers}", "1 or more")
+    recipes = _recipes(recipe)
     demand = data.demand()
     zone = demand.series[0].zone
     plan = Plan.of(start, end, every, zone, demand.step, horizon=horizon, gate=gate)
     task = Task(horizon=plan.horizon, every=every, gate=gate)
-    recipes = [named(name) for name in recipe.split(",")]
     with bars() as shown:
         fits = {
             one.name: partial(fit, recipe=one, task=task, progress=shown.of(one.name) if workers == 1 else None)
@@ -59,3 +66,14 @@ def backtest(
     if out is not None:
         write_table(walked.table, out)
         console.print(f"{len(walked.table):,} rows written to {out}")
+
+
+def _recipes(text: str) -> list[Recipe]:
+    from forecast.recipes import named
+
+    recipes = [named(name.strip()) for name in text.split(",")]
+    names = [one.name for one in recipes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DeclarationError(f"--recipe {text} holds {', '.join(twice)} more than once", "every recipe once")
+    return recipes

@@ -5,15 +5,20 @@ from __future__ import annotations
 import inspect
 import tomllib
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
+import pandas as pd
 import typer
 
 from forecast.errors import DeclarationError
 from forecast.sources import Declaration, read
 from forecast.tables import Demand
+
+if TYPE_CHECKING:
+    from forecast.forecaster import ForecasterSpec
 
 _DATA = "The data"
 
@@ -36,6 +41,11 @@ def _read_config(context: typer.Context, value: Path | None) -> Path | None:
         raise DeclarationError(
             f"--config {value} is not TOML ({error})", 'lines such as zone = "Europe/Lisbon"'
         ) from error
+    odd = sorted(name for name, option in options.items() if isinstance(option, dict) or name in ("data", "config"))
+    if odd:
+        raise DeclarationError(
+            f"--config {value} holds {', '.join(odd)}", "options only, without tables, data or config"
+        )
     mine = {str(parameter.name) for parameter in context.command.params}
     fields = {name.replace("-", "_"): _plain(option) for name, option in options.items()}
     unknown = sorted(set(fields) - mine - _others(context))
@@ -109,6 +119,19 @@ class Data:
     def demand(self) -> Demand:
         """The checked table."""
         return read(self.data, self.declaration, query=self.query)
+
+    def like(self, spec: ForecasterSpec) -> Data:
+        """The same, with what was not declared taken from a model: zone, delay and country."""
+        if self.data == "sample":
+            return self
+        declared, learned = self.declaration, {"zone": spec.zone, "country": spec.country}
+        if declared.available_at is None and declared.lag == pd.Timedelta(0):
+            learned["delay"] = f"{spec.delay_seconds}s"
+        undeclared = {name: value for name, value in learned.items() if name == "delay" or not getattr(declared, name)}
+        kept = {name: getattr(declared, name) for name in declared.model_fields_set}
+        twin = copy(self)
+        twin.declaration = Declaration.of({**kept, **undeclared})
+        return twin
 
 
 def with_data(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
@@ -11,6 +11,9 @@ import typer
 from forecast.cli.console import bars, console
 from forecast.cli.options import Data, with_data
 from forecast.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from forecast.tables import Demand
 
 
 @with_data
@@ -33,15 +36,17 @@ def train(
 
     Example: `forecast train demand.csv --zone Europe/Lisbon --recipe lstm --out model`
     """
+    from forecast.forecaster import check_target
     from forecast.recipe import Task
     from forecast.recipes import named
     from forecast.training import fit
 
+    check_target(out)
     demand = data.demand()
     chosen = named(recipe)
     if until is not None:
         demand = demand.as_of(aware(until, "--until", demand.series[0].zone))
-    task = Task(horizon=horizon if horizon is not None else demand.steps_per_day, every=every, gate=gate)
+    task = Task(horizon=_asked(horizon, every, gate, demand), every=every, gate=gate)
     with bars() as shown:
         fitted = fit(demand, chosen, task, checkpoint=checkpoint, progress=shown.of(chosen.name))
     fitted.forecaster.save(out)
@@ -61,6 +66,15 @@ def train(
         )
 
 
+def _asked(horizon: int | None, every: str, gate: str | None, demand: Demand) -> int:
+    """Steps that the forecaster will be asked for: those said, the way from a gate to its day's end, or a day."""
+    from forecast.calendars import longest_reach
+
+    if horizon is not None:
+        return horizon
+    return longest_reach(gate, demand.step) if every == "delivery-day" and gate is not None else demand.steps_per_day
+
+
 def aware(text: str, option: str, zone: str) -> pd.Timestamp:
     """A stamp of the command line; one without an offset is read in the series' zone.
 
@@ -71,7 +85,11 @@ def aware(text: str, option: str, zone: str) -> pd.Timestamp:
 
     try:
         stamp = pd.Timestamp(text)
-        local = stamp if stamp.tzinfo is not None else stamp.tz_localize(clock.zone(zone))
+        if stamp is pd.NaT:
+            raise ValueError("no stamp")
+        local = stamp if stamp.tzinfo is not None else stamp.tz_localize(clock.zone(zone), "NaT", "NaT")
+        if local is pd.NaT:
+            raise ValueError(f"on the clock of {zone} that moment occurs twice or not at all: give its offset")
     except Exception as error:
         raise DeclarationError(f"{option} is '{text}' ({error})", "a stamp such as 2014-07-01T00:00+10:00") from error
     return local.tz_convert("UTC")

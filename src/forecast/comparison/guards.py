@@ -21,7 +21,8 @@ class Guards(BaseModel):
         least_gain_percent: the gain must lie above [%].
         least_origins: cutoffs that both models answered.
         least_answered: share of the rows that any of both answered which the challenger must have answered.
-        coverage_low, coverage_high: bounds of the coverage of its 80 % interval.
+        coverage_low, coverage_high: bounds of the coverage of its 80 % interval; above the upper one is allowed where
+            the interval's Winkler score is better than the champion's.
         coverage_drop: how far its coverage may fall below the champion's; a champion above 0.8 counts as 0.8, because
             a narrower honest interval is no loss.
         bias_percent: its bias may not exceed this share of mean demand [%], unless the champion's is larger still.
@@ -55,7 +56,7 @@ def broken_guards(figures: Figures, pairs: Pairs, challenger: str, champion: str
     """A sentence for each limit that the challenger does not keep."""
     ours, theirs = figures[challenger], figures[champion]
     answered = pairs.answered[challenger]
-    sentences = [*_coverage(ours["coverage_80"], theirs["coverage_80"], guards), *_peaks(ours, theirs, guards)]
+    sentences = [*_coverage(ours, theirs, guards), *_peaks(ours, theirs, guards)]
     sentences += _bias(pairs.table, challenger, champion, guards)
     if answered < guards.least_answered:
         sentences.append(
@@ -65,18 +66,21 @@ def broken_guards(figures: Figures, pairs: Pairs, challenger: str, champion: str
     return sentences
 
 
-def _coverage(ours: float, theirs: float, guards: Guards) -> Iterator[str]:
-    if pd.isna(ours):
-        if not pd.isna(theirs):
+def _coverage(ours: Mapping[str, float], theirs: Mapping[str, float], guards: Guards) -> Iterator[str]:
+    covers, champion = ours["coverage_80"], theirs["coverage_80"]
+    if pd.isna(covers):
+        if not pd.isna(champion):
             yield "refused: the challenger gives no 80 % interval, the champion does."
         return
-    if not guards.coverage_low <= ours <= guards.coverage_high:
+    # Covering too much is no harm where the interval as a whole is the better one.
+    too_much = covers > guards.coverage_high and not ours["winkler_80"] < theirs["winkler_80"]
+    if covers < guards.coverage_low or too_much:
         yield (
-            f"refused: the 80 % interval covers {100 * ours:.1f} % of the demand, outside "
+            f"refused: the 80 % interval covers {100 * covers:.1f} % of the demand, outside "
             f"{100 * guards.coverage_low:g} to {100 * guards.coverage_high:g} %."
         )
-    if ours < min(theirs, NOMINAL) - guards.coverage_drop:
-        yield f"refused: coverage falls from {100 * theirs:.1f} to {100 * ours:.1f} %."
+    if covers < min(champion, NOMINAL) - guards.coverage_drop:
+        yield f"refused: coverage falls from {100 * champion:.1f} to {100 * covers:.1f} %."
 
 
 def _peaks(ours: Mapping[str, float], theirs: Mapping[str, float], guards: Guards) -> Iterator[str]:

@@ -1,8 +1,17 @@
 """`Forecaster`: trained, frozen, can predict; saved as a folder without pickles."""
 
-from forecast.forecaster.folder import read_spec, verify
+from forecast.forecaster.folder import check_target, read_spec, verify
 from forecast.forecaster.forecaster import MAX_HORIZON_DAYS, Forecaster
 from forecast.forecaster.models import Model, model_class
 from forecast.forecaster.spec import ForecasterSpec
 
-__all__ = ["MAX_HORIZON_DAYS", "Forecaster", "ForecasterSpec", "Model", "model_class", "read_spec", "verify"]
+__all__ = [
+    "MAX_HORIZON_DAYS",
+    "Forecaster",
+    "ForecasterSpec",
+    "Model",
+    "check_target",
+    "model_class",
+    "read_spec",
+    "verify",
+]

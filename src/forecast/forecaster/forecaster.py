@@ -132,6 +132,9 @@ class Forecaster:
             told.append(f"{steps} steps were asked, {self.spec.task.horizon} were learned: the last are extrapolated")
         if power_unit(demand.unit) != power_unit(self.spec.unit):
             told.append(f"the history is in {demand.unit}, the model learned from {self.spec.unit}: check the unit")
+        zones = {one.zone for one in demand.series}
+        if len(zones) == 1 and self.spec.zone not in zones:
+            told.append(f"the history's zone is {zones.pop()}, the model learned in {self.spec.zone}: check the zone")
         return told
 
     def _horizon(

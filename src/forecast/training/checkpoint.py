@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch.optim import Optimizer
 
 from forecast.errors import ModelFolderError
@@ -34,13 +34,24 @@ class Progressed:
 
 
 def write(path: Path, key: str, state: Progressed) -> None:
-    """Replaces the checkpoint in one step; `key` names recipe, data and task."""
+    """Replaces the checkpoint in one step; `key` names recipe, data and task.
+
+    Raises:
+        OSError: the system refused; the checkpoint before stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    save_file(state.arrays, fresh, metadata={"key": key, "notes": json.dumps(state.notes)})
-    with fresh.open("rb") as written:
-        os.fsync(written.fileno())
-    fresh.replace(path)
+    data = save(state.arrays, metadata={"key": key, "notes": json.dumps(state.notes)})
+    try:
+        with fresh.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        error.filename = str(path)
+        raise
 
 
 def read(path: Path, key: str) -> Progressed | None:
