@@ -8,6 +8,7 @@ import pandas as pd
 
 from forecast import clock
 from forecast.errors import DataError
+from forecast.tables.birth import RUN
 from serving.stamps import Nanoseconds, shown
 
 Values = npt.NDArray[np.float64]
@@ -21,6 +22,7 @@ def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta) -> 
         )
     _check_order(name, ds)
     if len(ds) > 1:
+        _check_runs(name, ds, step)
         gaps, counts = np.unique(np.diff(ds), return_counts=True)
         check_step(name, pd.Timedelta(int(gaps[counts.argmax()])), step)
     _check_clock(name, ds, int(ds[0]), step)
@@ -77,6 +79,22 @@ def check_step(name: str, found: pd.Timedelta, step: pd.Timedelta) -> None:
         raise DataError(
             f"a step of {_length_text(found)}", f"the {_length_text(step)} that the model was trained on",
             "resample the history to that step", series=name, column="ds",
+        )  # fmt: skip
+
+
+def _check_runs(name: str, ds: Nanoseconds, step: pd.Timedelta) -> None:
+    """Gaps do not come evenly: a long run of one longer step amid the model's is another frequency."""
+    gaps = np.diff(ds)
+    begins = np.flatnonzero(np.append(True, gaps[1:] != gaps[:-1]))
+    sizes = np.diff(np.append(begins, len(gaps)))
+    other = np.repeat(sizes >= RUN, sizes) & (gaps > step.value)
+    if other.any() and (gaps == step.value).any():
+        longer = pd.Timedelta(int(gaps[other][0]))
+        raise DataError(
+            f"the stamps change between every {_length_text(step)} and every {_length_text(longer)}: mixed frequencies",
+            "one step for the whole history",
+            "resample it to one step; where rows are missing in between, send them with y null",
+            series=name, column="ds", stamps=shown(ds[1:][other]),
         )  # fmt: skip
 
 

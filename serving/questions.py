@@ -100,6 +100,13 @@ class Question:
                 f"a day that ends after {self.cutoff:%Y-%m-%dT%H:%MZ}", "ask for a later day, or an earlier cutoff",
                 column="delivery_day",
             )  # fmt: skip
+        if end - self.cutoff > pd.Timedelta(days=MAX_HORIZON_DAYS):
+            raise RequestError(
+                f"the delivery day {self.day} ends {(end - self.cutoff).ceil('D').days} days after the cutoff "
+                f"{self.cutoff:%Y-%m-%dT%H:%MZ}",
+                f"a day that ends by {self.cutoff + pd.Timedelta(days=MAX_HORIZON_DAYS):%Y-%m-%dT%H:%MZ}",
+                f"ask for a day within {MAX_HORIZON_DAYS} days of it, or move the cutoff", column="delivery_day",
+            )  # fmt: skip
         return start, end
 
 

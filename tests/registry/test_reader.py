@@ -121,11 +121,33 @@ def test_no_database_is_named_and_none_is_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_file_is_no_registry_and_stays_empty(tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    database.touch()
+    settings = Settings.read(home=tmp_path, mlflow_uri=f"sqlite:///{database}")
+    with pytest.raises(RegistryError, match=r"no registry at .*make demo"):
+        resolve(settings.champion, settings)
+    assert versions(settings) == []
+    assert database.stat().st_size == 0
+
+
 def test_a_database_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to be taken for one by its size " * 20)
     settings = Settings.read(home=tmp_path, mlflow_uri=f"sqlite:///{tmp_path}/mlflow.db")
-    with pytest.raises(RegistryError, match="MLflow at sqlite"):
+    with pytest.raises(RegistryError, match=r"MLflow at sqlite.* fails \(file is not a database\).*sound copy"):
         resolve(settings.champion, settings)
+
+
+def test_a_database_that_was_cut_off_is_named_and_kept(champion: Settings, tmp_path: Path) -> None:
+    whole = Path(champion.mlflow_uri.removeprefix("sqlite:///")).read_bytes()
+    database = tmp_path / "mlflow.db"
+    database.write_bytes(whole[: len(whole) // 3])
+    settings = Settings.read(home=tmp_path, mlflow_uri=f"sqlite:///{database}")
+    with pytest.raises(RegistryError, match=r"fails \(database disk image is malformed\)") as raised:
+        resolve(settings.champion, settings)
+    assert "sqlalche.me" not in str(raised.value)
+    assert "SQL:" not in str(raised.value)
+    assert database.read_bytes() == whole[: len(whole) // 3]
 
 
 def test_a_plain_folder_needs_no_registry(tmp_path: Path, fitted: dict[str, Fitted]) -> None:

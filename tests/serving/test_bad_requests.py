@@ -39,6 +39,12 @@ def hourly_to_half(past: Body) -> None:
     past["ds"] = [f"{stamp:%Y-%m-%dT%H:%M:%SZ}" for stamp in pd.date_range(past["ds"][0], periods=size, freq="30min")]
 
 
+def every_third(past: Body, first: int, rows: int) -> None:
+    """Only every third row, for so many rows from `first` on."""
+    kept = [row for row in range(len(past["ds"])) if not first <= row < first + 3 * rows or (row - first) % 3 == 2]
+    past.update({name: [values[row] for row in kept] for name, values in past.items()})
+
+
 DATA_MISTAKES: dict[str, tuple[Change, str | None, list[str], str]] = {
     "missing column": (lambda b: history(b).pop("humidity"), "humidity", [], "no column 'humidity' in history"),
     "missing known column": (
@@ -66,6 +72,16 @@ DATA_MISTAKES: dict[str, tuple[Change, str | None, list[str], str]] = {
     "mixed frequency": (
         lambda b: history(b)["ds"].__setitem__(5, "2014-03-04T05:10:00Z"), "ds", ["2014-03-04T05:10Z"],
         "not on the clock",
+    ),
+    "another step for a day": (
+        lambda b: every_third(history(b), 6, 24), "ds",
+        [f"{stamp:%Y-%m-%dT%H:%MZ}" for stamp in pd.date_range("2014-03-04T08:00Z", periods=20, freq="3h")],
+        "the stamps change between every 01:00:00 and every 03:00:00: mixed frequencies",
+    ),
+    "another step for most of it": (
+        lambda b: every_third(history(b), 6, 310), "ds",
+        [f"{stamp:%Y-%m-%dT%H:%MZ}" for stamp in pd.date_range("2014-03-04T08:00Z", periods=20, freq="3h")],
+        "mixed frequencies",
     ),
     "another step": (lambda b: hourly_to_half(history(b)), "ds", [], "a step of 00:30:00; expected the 01:00:00"),
     "text in numbers": (
@@ -111,6 +127,12 @@ def test_data_mistakes(client: TestClient, ask: Any, name: str) -> None:
     assert problem["do"]
 
 
+def test_gaps_that_come_evenly_by_chance_are_gaps(client: TestClient, ask: Any) -> None:
+    content = ask.body(CUTOFF)
+    every_third(history(content), 6, 23)
+    assert len(ask.post(client, content)["forecasts"]) == 3
+
+
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity"])
 def test_numbers_that_json_does_not_have(client: TestClient, ask: Any, literal: str) -> None:
     content = ask.body(CUTOFF)
@@ -152,7 +174,13 @@ REQUEST_MISTAKES: dict[str, tuple[Change, str | None, str]] = {
         lambda b: (b.pop("horizon"), b.update(delivery_day="2014-04-12")), "delivery_day", "before the cutoff",
     ),
     "day too far away": (
-        lambda b: (b.pop("horizon"), b.update(delivery_day="2199-12-31")), None, "expected 1 to 360",
+        lambda b: (b.pop("horizon"), b.update(delivery_day="2029-01-01")), "delivery_day",
+        "the delivery day 2029-01-01 ends 5378 days after the cutoff 2014-04-13T00:00Z; expected a day that ends by "
+        "2014-04-28T00:00Z. Ask for a day within 15 days of it",
+    ),
+    "day just too far away": (
+        lambda b: (b.pop("horizon"), b.update(delivery_day="2014-04-28")), "delivery_day",
+        "the delivery day 2014-04-28 ends 16 days after the cutoff",
     ),
     "unknown field": (lambda b: b.update(horizont=24), "horizont", "unknown field 'horizont'"),
     "no series": (lambda b: b.update(series=[]), "series", "series: list should have at least 1 item"),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from forecast.errors import RegistryError
 from forecast.registry.folders import FOLDER
 from forecast.registry.versions import ANSWER, instant
 
@@ -14,12 +15,20 @@ from forecast.registry.versions import ANSWER, instant
 def main() -> None:
     """Reads one question from standard input and prints the answer as its last line."""
     request = json.load(sys.stdin)
-    print(ANSWER + json.dumps(answer(request)))
+    try:
+        told = answer(request)
+    except RegistryError as error:
+        told = {"broken": [error.found, error.expected, error.do]}
+    print(ANSWER + json.dumps(told))
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a question; MLflow's refusals come back as `error`."""
-    from forecast.registry.store import quiet_mlflow
+    """The answer to a question; MLflow's refusals come back as `error`.
+
+    Raises:
+        RegistryError: the database itself fails.
+    """
+    from forecast.registry.store import database_errors, quiet_mlflow
 
     quiet_mlflow()
     import mlflow
@@ -27,10 +36,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     mlflow.set_tracking_uri(request["uri"])
     mlflow.set_registry_uri(request["uri"])
-    client = mlflow.MlflowClient(request["uri"], request["uri"])
     questions = {"find": _find, "fetch": _fetch, "versions": _versions}
     try:
-        return questions[request["question"]](client, request)
+        with database_errors(request["uri"]):
+            client = mlflow.MlflowClient(request["uri"], request["uri"])
+            return questions[request["question"]](client, request)
     except (MlflowException, OSError) as error:
         return {"error": (str(error).splitlines() or [type(error).__name__])[0]}
 

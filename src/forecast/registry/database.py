@@ -82,4 +82,6 @@ class ChildRegistry:
                 "check FORECAST_MLFLOW_URI",
             )  # fmt: skip
         answer: dict[str, Any] = json.loads(lines[-1].removeprefix(ANSWER))
+        if "broken" in answer:
+            raise RegistryError(*answer["broken"])
         return answer

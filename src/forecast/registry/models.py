@@ -18,7 +18,7 @@ from forecast.errors import RegistryError
 from forecast.forecaster import Forecaster, ForecasterSpec
 from forecast.registry.folders import FOLDER, folder_digest
 from forecast.registry.runs import Run
-from forecast.registry.store import open_store
+from forecast.registry.store import database_errors, open_store
 from forecast.settings import Settings
 from forecast.tables import Demand, quantile_columns
 
@@ -107,7 +107,8 @@ def log_forecaster(run: Run, forecaster: Forecaster, example: pd.DataFrame | Non
         folder = Path(room) / FOLDER
         forecaster.save(folder)
         digest = folder_digest(folder)
-        with mlflow.start_run(run_id=run.run_id, nested=True), warnings.catch_warnings():
+        refusals = database_errors(run.store.settings.mlflow_uri)
+        with refusals, mlflow.start_run(run_id=run.run_id, nested=True), warnings.catch_warnings():
             # A folder that is registered alone has no data to take an example from.
             warnings.filterwarnings("ignore", message=".*An input example was not provided")
             info = mlflow.pyfunc.log_model(

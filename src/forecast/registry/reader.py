@@ -131,11 +131,11 @@ def _registry(settings: Settings) -> Registry:
 
 
 def _missing_database(settings: Settings) -> Path | None:
-    """The SQLite file, when it is not there: asking MLflow would create it."""
+    """The SQLite file, when it is not there or empty: asking MLflow would write its tables."""
     if not settings.mlflow_uri.startswith("sqlite:///"):
         return None
     path = Path(settings.mlflow_uri.removeprefix("sqlite:///").split("?")[0])
-    return None if path.exists() else path
+    return None if path.exists() and path.stat().st_size else path
 
 
 __all__ = ["ModelRef", "ModelVersion", "aliases", "resolve", "versions"]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from forecast.errors import RegistryError
@@ -19,6 +23,14 @@ _CLASSIC = "workflowType=machine_learning"
 # What a person compares: how good, how honest, how expensive; then what it is.
 COMPARED_METRICS = ("mae", "skill_vs_naive", "rmse", "mape", "bias", "coverage_80", "training_seconds")
 COMPARED_TAGS = ("weather", "verdict")
+# What a database says, and what helps; the user's file is left as it is.
+_HELP = {
+    "disk is full": "make room on its disk and run it again",
+    "malformed": "put a sound copy of that file in its place, or move it away and register again",
+    "not a database": "put a sound copy of that file in its place, or move it away and register again",
+    "locked": "wait until the other process is done and run it again",
+    "readonly": "make the file and its folder writable",
+}
 EXPERIMENT_NOTE = """Each parent run is one **retraining** on one table of demand; its children are the recipes tried.
 
 - `mae` and its neighbours are measured by walking forward over days that no recipe was trained on; `skill_vs_naive` is
@@ -36,7 +48,7 @@ class Store:
 
     Attributes:
         settings: where it lives.
-        client: an `MlflowClient` for it.
+        client: an `MlflowClient` for it; what its database refuses is a `RegistryError`.
         experiment: id of our experiment.
     """
 
@@ -64,8 +76,64 @@ def quiet_mlflow() -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent", "mlflow.pyfunc"):
+    for name in ("alembic", "mlflow.tracking.fluent", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It prints a traceback of every refusal of the database; `database_errors` tells it in one sentence.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def database_errors(uri: str) -> Iterator[None]:
+    """Tells in one sentence what the database under MLflow refuses; other errors pass.
+
+    Args:
+        uri: of the store.
+
+    Raises:
+        RegistryError: the database is broken, full, locked or none at all.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+        said = _database_said(error)
+        if said is None:
+            raise
+        advice = next((text for part, text in _HELP.items() if part in said), "check FORECAST_MLFLOW_URI")
+        raise RegistryError(
+            f"the database of MLflow at {uri} fails ({said})", "one that MLflow wrote", advice
+        ) from error
+
+
+def _database_said(error: BaseException) -> str | None:
+    """The database's own words, which MLflow and SQLAlchemy wrap; None where it said nothing."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SQLAlchemyError | sqlite3.Error):
+            return _first_line(getattr(cause, "orig", None) or cause)
+        cause = cause.__cause__
+    return None
+
+
+class _Client:
+    """An `MlflowClient` that passes every call through `database_errors`."""
+
+    def __init__(self, client: Any, uri: str) -> None:
+        self._client, self._uri = client, uri
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        @wraps(method)
+        def asked(*args: Any, **named: Any) -> Any:
+            with database_errors(self._uri):
+                return method(*args, **named)
+
+        return asked
 
 
 def open_store(settings: Settings) -> Store:
@@ -91,7 +159,8 @@ def _opened(settings: Settings) -> Store:
             settings.artifacts.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(settings.mlflow_uri)
         mlflow.set_registry_uri(settings.mlflow_uri)
-        client = mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri)
+        with database_errors(settings.mlflow_uri):
+            client = _Client(mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri), settings.mlflow_uri)
         return Store(settings, client, _experiment(client, settings, local))
     except (MlflowException, OSError) as error:
         raise RegistryError(
