@@ -16,7 +16,6 @@ from serving.bodies import ModelName
 from serving.dependencies import ChampionNow, DeskNow, SettingsNow
 from serving.loader import Served
 from serving.problems import Problem
-from serving.questions import history_steps
 from serving.stamps import write_step
 
 router = APIRouter(prefix="/v1", tags=["models"])
@@ -108,7 +107,7 @@ def describe(served: Served) -> dict[str, Any]:
 def _needs(spec: ForecasterSpec) -> Needs:
     return Needs(
         step=write_step(spec.step), step_seconds=spec.step_seconds, history_columns=["y", *spec.past, *spec.known],
-        history_steps=history_steps(spec, spec.task.horizon), context_steps=spec.context,
+        history_steps=spec.reach(spec.task.horizon), context_steps=spec.context,
         future_columns=list(spec.known), static_columns=list(spec.static), delay_seconds=spec.delay_seconds,
     )  # fmt: skip
 

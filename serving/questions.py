@@ -18,12 +18,6 @@ from serving.rows import NOT_A_TIME, Rows
 from serving.stamps import read_stamp, shown
 
 
-def history_steps(spec: ForecasterSpec, horizon: int) -> int:
-    """Steps before the cutoff that can touch a forecast of `horizon` steps."""
-    day = max(1, int(pd.Timedelta(days=1) / spec.step))
-    return max(spec.context, spec.recipe.features.reach_days * day + horizon)
-
-
 @dataclass(frozen=True, eq=False)
 class Question:
     """What is asked.
@@ -64,7 +58,7 @@ class Question:
         told += _seen_already(cutoff, spec)
         day_steps = max(1, int(pd.Timedelta(days=1) / spec.step))
         # A day more, for civil days of 25 hours; what lies before cannot touch the forecast and would cost time.
-        reach = (history_steps(spec, MAX_HORIZON_DAYS * day_steps) + day_steps) * spec.step
+        reach = (spec.reach(MAX_HORIZON_DAYS * day_steps) + day_steps) * spec.step
         near = [_near(one, cutoff, reach, spec.step, delay) for one in rows]
         demand = Demand.from_frame(
             _frame(near), columns=spec.columns, zone={one.unique_id: one.zone for one in near}, unit=unit,

@@ -14,10 +14,10 @@ import pandas as pd
 
 from forecast import calendars
 from forecast.errors import DeclarationError, NotEnoughHistory
+from forecast.forecaster import Span
 from forecast.tables import Demand
 from forecast.training import Fitted, one_thread
 
-Span = tuple[pd.Timestamp, pd.Timestamp]
 FitFunction = Callable[[Demand], Fitted]
 NO_GAP = pd.Timedelta(0)
 
@@ -102,8 +102,8 @@ class Plan:
             )  # fmt: skip
         days = pd.date_range(start, end, freq="D")
         spans = [calendars.delivery_day(str(day.date()), zone) for day in days]
-        reach = calendars.longest_reach(gate, step) if gate is not None else 0
-        return cls(moments, spans, reach)
+        assert gate is not None  # `cutoffs` refuses delivery days without one
+        return cls(moments, spans, calendars.longest_reach(gate, step))
 
     def measured_until(self, end: pd.Timestamp, step: pd.Timedelta) -> Plan:
         """The plan without cutoffs whose last period ends after `end`."""

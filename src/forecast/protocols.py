@@ -147,6 +147,4 @@ def judge(
     if rows != protocol.scored:
         raise DataError(f"{rows} scored rows", f"{protocol.scored} under {protocol.name}", "check the data file")
     spec = next(iter(walked.fitted.values()))[0].forecaster.spec
-    scales = {name: scale for name, scale in spec.seasonal_scale.items() if scale is not None}
-    zones = {one.unique_id: one.zone for one in demand.series}
-    return walked, metrics.score(walked.table, scales=scales, zones=zones)
+    return walked, metrics.score(walked.table, scales=spec.scales, zones=demand.zones)

@@ -57,9 +57,7 @@ def backtest(
         }
         walked = walk(demand, fits, plan, refit=parse_refit(refit), workers=workers, progress=shown)
     first = next(iter(walked.fitted.values()))[0].forecaster.spec
-    scales = {name: scale for name, scale in first.seasonal_scale.items() if scale is not None}
-    zones = {one.unique_id: one.zone for one in demand.series}
-    scores = metrics.score(walked.table, scales=scales, zones=zones)
+    scores = metrics.score(walked.table, scales=first.scales, zones=demand.zones)
     winner = str(scores["mae"].idxmin())
     title = f"{len(plan.cutoffs)} forecasts from {start} to {end}, refit {refit}, weather: {first.weather}"
     console.print(scores_table(scores, title=title, winner=winner, unit=demand.unit))

@@ -88,7 +88,7 @@ def _walk_blind(winner: str, plan: RetrainingPlan, work: Path) -> pd.Series:
     table, _ = take_table("sample", Declaration(past=("temperature",)), work / "blind")
     with bars() as shown:
         folder = walk_recipe(table, winner, plan, work / "blind", training=shown.of(winner))
-    scales = {name: scale for name, scale in read_spec(folder / "fold-000").seasonal_scale.items() if scale}
+    scales = read_spec(folder / "fold-000").scales
     return metrics.score(pd.read_parquet(folder / "walk.parquet"), scales=scales, zones={"victoria": ZONE}).loc[winner]
 
 

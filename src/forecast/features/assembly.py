@@ -67,8 +67,11 @@ class Features:
 
     def window_set(self, demand: Demand, origins: Origins, horizon: int) -> WindowSet:
         """Windows wide enough for the context and for every look back."""
-        reach = max(self.context, self.config.reach_days * demand.steps_per_day + horizon)
-        return WindowSet(demand, origins, reach, horizon)
+        return WindowSet(demand, origins, self.reach(demand.steps_per_day, horizon), horizon)
+
+    def reach(self, steps_per_day: int, horizon: int) -> int:
+        """Steps before the cutoff that can touch a forecast of `horizon` steps."""
+        return max(self.context, self.config.reach_days * steps_per_day + horizon)
 
     def clock(self, windows: WindowSet) -> civil.CivilClock:
         """The calendar of all rows that these windows touch."""

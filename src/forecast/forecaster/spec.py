@@ -81,6 +81,15 @@ class ForecasterSpec(BaseModel):
         return self.recipe.context_steps(self.step)
 
     @property
+    def scales(self) -> dict[str, float]:
+        """`seasonal_scale` of the series that have one, as `metrics.score` takes it."""
+        return {name: scale for name, scale in self.seasonal_scale.items() if scale is not None}
+
+    @property
     def column_reader(self) -> Features:
         """Its features, as fitted."""
         return Features(self.recipe.features, self.features, self.columns, self.context)
+
+    def reach(self, horizon: int) -> int:
+        """Steps before the cutoff that can touch a forecast of `horizon` steps."""
+        return self.column_reader.reach(max(1, int(pd.Timedelta(days=1) / self.step)), horizon)

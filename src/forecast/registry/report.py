@@ -67,7 +67,7 @@ class _Story:
 
     @property
     def zones(self) -> dict[str, str]:
-        return {one.unique_id: one.zone for one in self.demand.series}
+        return self.demand.zones
 
     def note(self, model: str) -> str:
         """A recipe's page; it says when what is logged has learned from the walked days, too."""
@@ -146,8 +146,7 @@ def _story(
     demand: Demand, task: Task, table: pd.DataFrame, fitted: Mapping[str, Fitted],
     folds: Mapping[str, Sequence[Fitted]], scores: pd.DataFrame | None, verdict: Verdict | None, winner: str | None,
 ) -> _Story:  # fmt: skip
-    zones = {one.unique_id: one.zone for one in demand.series}
-    complete = with_skill(scores if scores is not None else score(table, scales=_scales(fitted), zones=zones))
+    complete = with_skill(scores if scores is not None else score(table, scales=_scales(fitted), zones=demand.zones))
     rivals = complete.loc[[name for name in complete.index if name in fitted], "mae"].dropna()
     best = str(rivals.idxmin()) if len(rivals) else None
     chosen = winner or getattr(verdict, "challenger", None) or best
@@ -164,7 +163,7 @@ def _subject(demand: Demand) -> str:
 
 def _scales(fitted: Mapping[str, Fitted]) -> dict[str, float]:
     for one in fitted.values():
-        return {name: scale for name, scale in one.forecaster.spec.seasonal_scale.items() if scale is not None}
+        return one.forecaster.spec.scales
     return {}
 
 

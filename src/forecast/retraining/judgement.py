@@ -60,8 +60,8 @@ def judge(table: Path, folders: Sequence[Path], plan: RetrainingPlan, settings: 
     ends = {folder.name: trained_until(folder) for folder in folders}
     spec = Forecaster.load(folds_of(folders[0])[0]).spec
     known: dict[str, Any] = {
-        "scales": {name: scale for name, scale in spec.seasonal_scale.items() if scale is not None},
-        "zones": {one.unique_id: one.zone for one in demand.series},
+        "scales": spec.scales,
+        "zones": demand.zones,
     }
     ranking = rank(walks, REFERENCE, trained_until=ends, **known)
     winner, passed_over = _best(ranking)

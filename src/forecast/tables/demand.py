@@ -156,6 +156,11 @@ class Demand:
         """The series by name."""
         return {one.unique_id: one for one in self.series}
 
+    @property
+    def zones(self) -> dict[str, str]:
+        """Civil zone by series."""
+        return {one.unique_id: one.zone for one in self.series}
+
     @cached_property
     def starts_S(self) -> Ints:
         """Start of each series, UTC nanoseconds."""

@@ -25,7 +25,7 @@ def save_demand(demand: Demand, path: Path) -> None:
         frame["available_at"] = stamps[0].append(stamps[1:])
     told = {
         "past": demand.columns.past, "known": demand.columns.known, "static": demand.columns.static,
-        "zones": {one.unique_id: one.zone for one in demand.series}, "unit": demand.unit, "step": str(demand.step),
+        "zones": demand.zones, "unit": demand.unit, "step": str(demand.step),
         "delay": str(demand.delay), "source": demand.source, "country": demand.country,
     }  # fmt: skip
     table = pa.Table.from_pandas(frame, preserve_index=False)

@@ -63,15 +63,15 @@ def learn_network(
     loop.run("learn", config.epochs, progress, _file(checkpoint, "learn"), key)
     history = [{"stage": "learn", **row} for row in loop.notes["history"]]
     judged, best_epoch = loop.network, int(loop.notes["best_epoch"])
-    network, refitted = judged, held_out is not None and config.final == "refit"
+    network, feed, refitted = judged, loop.feed, held_out is not None and config.final == "refit"
     if refitted:
         # The schedule is fitted to the chosen epochs, so that the second run also ends with a low rate.
         chosen = config.model_copy(update={"epochs": best_epoch})
         again = _loop(recipe, task, whole[0], Feed.of(*whole, device), chosen, None, device)
         again.run("refit", best_epoch, progress, _file(checkpoint, "refit"), key)
         history += [{"stage": "refit", **row} for row in again.notes["history"]]
-        network = again.network
-    norms = _gradients(network, Feed.of(*whole, device) if refitted else loop.feed)
+        network, feed = again.network, again.feed
+    norms = _gradients(network, feed)
     return LearnedNetwork(
         _runtime(network), _runtime(judged), refitted, history, best_epoch, norms, name_gradients(norms)
     )  # fmt: skip
