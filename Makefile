@@ -9,6 +9,8 @@ TORCH_INDEX ?=
 # Test processes side by side, each with one thread.
 JOBS ?= 2
 BENCH ?= windows
+# Folder of the protocols' data, for BENCH=protocols.
+DATA ?=
 SOURCES := src serving flows tests benchmarks
 TORCH := torch==2.13.0
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
@@ -30,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "install: packages into $(VENV) (a few minutes the first time)"
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@test -z "$(TORCH_INDEX)" || $(PIP) install --quiet --index-url "$(TORCH_INDEX)" $(TORCH)
-	@$(PIP) install --quiet -c constraints.txt $(TORCH) -e ".[sample,postgres,dev]"
+	@$(PIP) install --quiet -c constraints.txt $(TORCH) -e ".[sample,postgres,bench,dev]"
 	@touch $@
 
 demo: $(STAMP) ## the whole way on a real sample: train, judge, register, serve, ask
@@ -59,8 +61,8 @@ format: $(STAMP) ## rewrite the sources as ruff wants them
 	@$(VENV)/bin/ruff check --fix --quiet $(SOURCES)
 	@$(VENV)/bin/ruff format $(SOURCES)
 
-bench: $(STAMP) ## measure: benchmarks/windows.py (BENCH=name picks another)
-	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/$(BENCH).py
+bench: $(STAMP) ## measure: benchmarks/windows.py (BENCH=name: another; BENCH=protocols DATA=folder: the quick protocols)
+	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/$(BENCH).py $(DATA)
 
 serve: $(STAMP) ## the HTTP service with the registered champion
 	@$(VENV)/bin/forecast serve
@@ -76,7 +78,7 @@ pins: ## renew constraints.txt from what pyproject.toml allows today
 	$(PYTHON) -m venv "$$room/venv"; \
 	echo "pins: resolving (a few minutes)"; \
 	test -z "$(TORCH_INDEX)" || "$$room/venv/bin/pip" install --quiet --index-url "$(TORCH_INDEX)" $(TORCH); \
-	"$$room/venv/bin/pip" install --quiet $(TORCH) -e ".[sample,postgres,dev]"; \
+	"$$room/venv/bin/pip" install --quiet $(TORCH) -e ".[sample,postgres,bench,dev]"; \
 	"$$room/venv/bin/pip" freeze --all --exclude-editable --exclude pip --exclude wheel > "$$room/frozen"; \
 	{ sed -n '/^#/p' constraints.txt; sed 's/+cpu$$//' "$$room/frozen" | LC_ALL=C sort -f; } > "$$room/constraints"; \
 	cp "$$room/constraints" constraints.txt

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 COMPARED = ("mae", "rmse", "mape", "mase", "bias", "pinball", "coverage_80", "peak_mae")
 
 
-def leave_artifacts(judgement: Judgement, log: RetrainingLog, unit: str) -> None:
+def leave_artifacts(judgement: Judgement, log: RetrainingLog, unit: str, refit: str) -> None:
     """Writes the artifacts of the flow run that is under way."""
     create_table_artifact(
-        table=comparison(judgement), key="comparison", description=f"Walked forward; in {unit}, MAPE in %.",
+        table=comparison(judgement), key="comparison",
+        description=f"Walked forward, refit {refit}; in {unit}, MAPE in %.",
     )  # fmt: skip
     create_markdown_artifact(markdown=prose(judgement, log), key="verdict", description=sentence(judgement, log))
     for name, link in log.urls.items():

@@ -20,7 +20,8 @@ from pydantic import SecretStr, ValidationError
 from flows import report, steps, terminal
 from flows.kept import Kept
 from forecast.cli.mistakes import run
-from forecast.cli.options import Data, Every, Gate, Horizon, Refit, Workers, parse_refit, with_data
+from forecast.cli.options import Data, Every, Gate, Horizon, Refit, Warm, Workers, with_data
+from forecast.cli.refitting import Refitting
 from forecast.errors import DeclarationError
 from forecast.forecaster import read_spec
 from forecast.settings import Settings
@@ -88,7 +89,7 @@ def retrain(
     winner = train_winner(table, judgement, kept)
     log = steps.register(table, folders, judgement, winner, planned, name, title)
     done = Retrained(judged(judgement), log, read_spec(winner).unit)
-    report.leave_artifacts(done.judgement, log, done.unit)
+    report.leave_artifacts(done.judgement, log, done.unit, planned.refits)
     return done
 
 
@@ -152,6 +153,7 @@ def command(
     gate: Gate = None,
     horizon: Horizon = None,
     refit: Refit = "never",
+    warm: Warm = False,
     until: Annotated[str | None, typer.Option(help="Use only what was known at this stamp.")] = None,
     train_every: Annotated[
         str | None, typer.Option(help="At which moments networks are trained: any, 1d, 6h [as --every].")
@@ -173,10 +175,11 @@ def command(
 
     Example: `python -m flows.retrain demand.csv --zone Europe/Lisbon --recipe lstm,ridge`
     """
+    again = Refitting.of(refit, warm)
     plan = {
         "recipes": [name.strip() for name in recipe.split(",") if name.strip()], "weeks": weeks, "every": every,
-        "gate": gate, "horizon": horizon, "refit": parse_refit(refit), "until": _until(until, data),
-        "train_every": train_every,
+        "gate": gate, "horizon": horizon, "refit": again.when, "warm": again.warm,
+        "until": _until(until, data), "train_every": train_every,
     }  # fmt: skip
     _refuse_early(data, plan, register)
     place = work or Settings.read().mlruns / "work"
@@ -184,7 +187,7 @@ def command(
     terminal.start_server(place / "prefect-server.log")
     source = SecretStr(data.data) if "://" in data.data else data.data
     done = retrain(source, data.declaration, data.query, plan, place, workers, register, title, fresh)
-    terminal.show(done.judgement, done.log, done.unit)
+    terminal.show(done.judgement, done.log, done.unit, str(again))
 
 
 def _refuse_early(data: Data, plan: dict[str, Any], name: str | None) -> None:

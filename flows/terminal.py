@@ -63,10 +63,10 @@ def _stderr_into(path: Path) -> Iterator[None]:
         os.close(kept)
 
 
-def show(judgement: Judgement, log: RetrainingLog, unit: str) -> None:
+def show(judgement: Judgement, log: RetrainingLog, unit: str, refit: str) -> None:
     """The comparison as a table, the verdict and where to look further."""
     table = judgement.table
-    console.print(scores_table(table, title="Walked forward", winner=judgement.winner, unit=unit))
+    console.print(scores_table(table, title=f"Walked forward, refit {refit}", winner=judgement.winner, unit=unit))
     for text in (*judgement.verdict.reasons, report.sentence(judgement, log)):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     for name, link in log.urls.items():

@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 
 from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConfig
-from forecast.recipe import NetworkModel, Recipe, TrainingConfig
+from forecast.recipe import (
+    CorrectionConfig,
+    EnsembleModel,
+    FeatureConfig,
+    NetworkModel,
+    Recipe,
+    RidgeModel,
+    TrainingConfig,
+    TreesModel,
+)
 from forecast.tables import Columns, Demand
 
 EVERYTHING = Columns(past=("humidity",), known=("temperature", "holiday"), static=("customers",))
@@ -20,6 +29,18 @@ TINY = Recipe(
         training=TrainingConfig(epochs=1, windows_per_epoch=64),
     ),
 )
+assert isinstance(TINY.model, NetworkModel)
+TINY_ON_RIDGE = TINY.model_copy(
+    update={"name": "tiny-on-ridge", "model": TINY.model.model_copy(update={"residual_on": RidgeModel()})}
+)
+TINY_ENSEMBLE = Recipe(
+    name="tiny-ensemble",
+    context="2d",
+    model=EnsembleModel(members=(TINY_ON_RIDGE.model, RidgeModel(), TreesModel(iterations=3))),
+    features=FeatureConfig(reach_days=9, same_hour_days=3, knots=2),
+    correction=CorrectionConfig(days=3),
+)
+"""A network on a ridge, a ridge and trees, corrected by the errors of three days."""
 
 
 def utc(text: str) -> pd.Timestamp:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from forecast.baselines import HourlyRidge, QuantileTrees, Relative, SeasonalNaive
+from forecast.baselines import Gram, HourlyRidge, QuantileTrees, Relative, SeasonalNaive
 from forecast.baselines.trees import _flatten
 from forecast.features import Features, Inputs, fit_features
 from forecast.recipe import FeatureConfig, RidgeModel, SeasonalNaiveModel, TreesModel
@@ -28,6 +28,14 @@ def taught(demand: Demand, horizon: int, stride: int = 7) -> tuple[Features, Inp
     features = fit_features(FeatureConfig(), demand, 168)
     windows = features.window_set(demand, origins_every(demand, context=168, horizon=horizon, stride=stride), horizon)
     return features, features.inputs(windows, features.clock(windows), np.arange(len(windows)))
+
+
+def ridge_of(features: Features, inputs: Inputs, config: RidgeModel | None = None) -> HourlyRidge:
+    """A ridge of all these windows together."""
+    blank = HourlyRidge.blank(features, inputs, LEVELS)
+    gram = Gram(blank, 1)
+    gram.add(inputs, np.zeros(len(inputs.target_BH), dtype=np.int64))
+    return blank.with_group(-1, *gram.solve(config or RidgeModel()))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +87,7 @@ def test_ridge_recovers_a_linear_truth() -> None:
     frame["y"] = 1000 + 40 * np.sin(hour / 24 * 2 * np.pi) + 5 * temperature + 12 * np.maximum(temperature - 15, 0)
     demand = make_demand(frame, columns=Columns(known=("temperature",)))
     features, inputs = taught(demand.as_of("2023-12-01T00:00Z"), 24)
-    ridge = HourlyRidge.fit(RidgeModel(alpha=1e-3), features, inputs, LEVELS)
+    ridge = ridge_of(features, inputs, RidgeModel(alpha=1e-3))
     cutoffs = list(pd.date_range(utc("2023-12-02"), utc("2023-12-16"), freq="1D"))
     windows = features.window_set(demand, origins_at(demand, cutoffs), 24)
     fresh = features.inputs(windows, features.clock(windows), np.arange(len(windows)))
@@ -135,7 +143,7 @@ def test_a_baseline_comes_back_from_its_arrays_bit_for_bit(kind: str, noisy: tup
     features, inputs = noisy
     fitted = {
         "naive": lambda: SeasonalNaive.fit(SeasonalNaiveModel(), features, inputs, LEVELS),
-        "ridge": lambda: HourlyRidge.fit(RidgeModel(), features, inputs, LEVELS),
+        "ridge": lambda: ridge_of(features, inputs),
         "trees": lambda: QuantileTrees.fit(TreesModel(iterations=4), features, inputs, LEVELS),
     }[kind]()
     import json
@@ -149,7 +157,7 @@ def test_a_baseline_comes_back_from_its_arrays_bit_for_bit(kind: str, noisy: tup
 def test_flat_series_stay_finite(spoil: str) -> None:
     features, inputs = taught(plain(np.full(40 * 24, 5.0 if spoil == "constant" else 0.0)), 24, 13)
     for fitted in (
-        HourlyRidge.fit(RidgeModel(), features, inputs, LEVELS),
+        ridge_of(features, inputs),
         QuantileTrees.fit(TreesModel(iterations=2), features, inputs, LEVELS),
     ):
         np.testing.assert_allclose(fitted.quantiles(inputs), 5.0 if spoil == "constant" else 0.0, atol=1e-4)

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from forecast.errors import RecipeError
-from forecast.recipe import Recipe, RidgeModel, Task
+from forecast.recipe import CorrectionConfig, EnsembleModel, NetworkModel, Recipe, RidgeModel, Task, TreesModel
+from tests.builders import TINY, TINY_ON_RIDGE
 
 TOML = """
 name = "mine"
@@ -26,6 +27,28 @@ reach_days = 10
 """
 
 
+ENSEMBLE = """
+name = "both"
+[correction]
+days = 7
+hour_half_life = 3
+[model]
+kind = "ensemble"
+[[model.members]]
+kind = "network"
+residual_on = { kind = "ridge", per_series = false }
+[model.members.network.encoder]
+kind = "gru"
+width = 8
+[model.members.training]
+stopping = "never"
+seed = 5
+[[model.members]]
+kind = "ridge"
+alpha = 3.0
+"""
+
+
 def written(folder: Path, text: str | bytes) -> Path:
     path = folder / "mine.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -37,6 +60,46 @@ def test_a_recipe_is_read_from_toml(tmp_path: Path) -> None:
     assert (recipe.name, recipe.model.kind, recipe.features.reach_days) == ("mine", "network", 10)
     assert recipe.context_steps(pd.Timedelta("30min")) == 144
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_an_ensemble_and_its_correction_are_read_from_toml(tmp_path: Path) -> None:
+    recipe = Recipe.from_toml(written(tmp_path, ENSEMBLE))
+    network, ridge = recipe.members
+    assert isinstance(network, NetworkModel)
+    assert network.residual_on == RidgeModel(per_series=False)
+    assert (network.training.stopping, network.training.seed) == ("never", 5)
+    assert ridge == RidgeModel(alpha=3.0)
+    assert recipe.correction == CorrectionConfig(days=7, hour_half_life=3)
+    assert recipe.trainings == (network.training,)
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.replace("days = 7", "days = 1"), "correction.days.*greater than or equal to 2"),
+        (lambda t: t.replace("hour_half_life = 3", "hour_half_life = 0"), "correction.hour_half_life.*greater than 0"),
+        (lambda t: t.replace('[[model.members]]\nkind = "ridge"\nalpha = 3.0\n', ""), "at least 2 items"),
+        (lambda t: t.replace('kind = "ridge"\nalpha', 'kind = "seasonal_naive"\nalpha'), "seasonal_naive"),
+        (lambda t: t.replace('kind = "ridge"\nalpha', 'kind = "ensemble"\nalpha'), "ensemble"),
+        (lambda t: t.replace('"never"', '"late"'), "stopping"),
+        (lambda t: t.replace('{ kind = "ridge",', '{ kind = "trees",'), "residual_on"),
+    ],
+)
+def test_a_wrong_ensemble_is_named(tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(RecipeError, match=words):
+        Recipe.from_toml(written(tmp_path, change(ENSEMBLE)))
+
+
+def test_seeds_are_counted_on_over_the_networks() -> None:
+    members = (TINY.model, TreesModel(), TINY_ON_RIDGE.model)
+    recipe = TINY.model_copy(update={"model": EnsembleModel(members=members)})  # type: ignore[arg-type]
+    assert [training.seed for training in recipe.seeded(7).trainings] == [7, 9]
+    assert [training.seed for training in TINY.seeded(7).trainings] == [7]
+    ridge = Recipe(name="r", model=RidgeModel())
+    assert ridge.seeded(7) == ridge
+    assert ridge.members == (RidgeModel(),)
+    assert ridge.trainings == ()
 
 
 @pytest.mark.parametrize(

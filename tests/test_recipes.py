@@ -19,7 +19,7 @@ def test_every_name_leads_to_its_recipe(name: str) -> None:
     assert recipe.name == name
     assert recipe.description.endswith(".")
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
-    if isinstance(recipe.model, NetworkModel):
+    for model in [one for one in recipe.members if isinstance(one, NetworkModel)]:
         shape = NetworkShape(
             context=48,
             horizon=24,
@@ -29,7 +29,7 @@ def test_every_name_leads_to_its_recipe(name: str) -> None:
             quantiles=recipe.quantiles,
             hour_columns=(0, 24),
         )
-        assert sum(p.numel() for p in build(recipe.model.network, shape, seed=0).parameters()) > 1000
+        assert sum(p.numel() for p in build(model.network, shape, seed=0).parameters()) > 1000
 
 
 def test_the_networks_and_baselines_of_the_issue_are_there() -> None:

@@ -118,7 +118,7 @@ def _parts(
     forecaster = fit_function(demand.as_of(cutoff), recipe, task).forecaster
     spec = forecaster.spec
     said = forecaster.predict(demand, [cutoff]).frame
-    weights = forecaster.model.arrays()
+    weights = forecaster.arrays()
     return {
         "inputs": _inputs(forecaster, demand, cutoff, task),
         "features": spec.features.model_dump_json().encode(),

@@ -19,6 +19,7 @@ from forecast.tables import Demand
 from forecast.training import Fitted, one_thread
 
 FitFunction = Callable[[Demand], Fitted]
+RefreshFunction = Callable[[Fitted, Demand], Fitted]
 NO_GAP = pd.Timedelta(0)
 
 
@@ -45,6 +46,9 @@ class Walk:
     folds: list[pd.DatetimeIndex] = field(default_factory=list)
 
 
+Result = tuple[str, int, pd.DataFrame, Fitted]
+
+
 class _Job(NamedTuple):
     """One fold of one model."""
 
@@ -58,10 +62,11 @@ class _Job(NamedTuple):
     spans: list[Span] | None
     horizon: int
 
-    def run(self) -> tuple[str, int, pd.DataFrame, Fitted]:
-        """Fits on what was known, and forecasts all cutoffs of the fold in one pass."""
+    def run(self, before: Fitted | None = None, refresh: RefreshFunction | None = None) -> Result:
+        """Fits on what was known, or refreshes the fit before, and forecasts all cutoffs of the fold in one pass."""
         known = self.demand if self.window is None else self.demand.since(self.known_until - self.window)
-        fitted = self.fit(known.as_of(self.known_until))
+        known = known.as_of(self.known_until)
+        fitted = refresh(before, known) if before is not None and refresh is not None else self.fit(known)
         said = fitted.forecaster.predict(self.demand, self.cutoffs, horizon=self.horizon, spans=self.spans)
         return self.model, self.fold, said.frame.assign(model=self.model), fitted
 
@@ -125,6 +130,7 @@ def walk(
     window: pd.Timedelta | None = None,
     gap: pd.Timedelta = NO_GAP,
     workers: int = 1,
+    refresh: RefreshFunction | None = None,
     progress: WalkProgress | None = None,
 ) -> Walk:
     """Walks forward; each model is fitted at its fold's first cutoff and answers all its cutoffs in one pass.
@@ -137,6 +143,7 @@ def walk(
         window: slide: learn from the last such span only; None expands.
         gap: time between the end of training and the fold's first cutoff.
         workers: processes that run folds side by side.
+        refresh: makes a fold's fit from the fold's before instead of fitting anew; the first is always fitted.
         progress: told after every fold.
 
     Raises:
@@ -154,7 +161,7 @@ def walk(
         for number, places in enumerate(folds)
     ]  # fmt: skip
     done: dict[tuple[str, int], tuple[pd.DataFrame, Fitted]] = {}
-    for name, number, frame, fitted in _results(jobs, workers):
+    for name, number, frame, fitted in _results(_chains(jobs, refresh), workers, refresh):
         done[name, number] = frame, fitted
         if progress is not None:
             progress.fold(name, sum(model == name for model, _ in done), len(folds))
@@ -164,14 +171,34 @@ def walk(
     return Walk(table, fitted_by, [plan.cutoffs[places] for places in folds])
 
 
-def _results(jobs: list[_Job], workers: int) -> Iterator[tuple[str, int, pd.DataFrame, Fitted]]:
+def _chains(jobs: list[_Job], refresh: RefreshFunction | None) -> list[list[_Job]]:
+    """Jobs that must follow one another: none, or those of a model that is refreshed from fold to fold."""
+    if refresh is None:
+        return [[job] for job in jobs]
+    return [[job for job in jobs if job.model == name] for name in dict.fromkeys(job.model for job in jobs)]
+
+
+def _run(chain: list[_Job], refresh: RefreshFunction | None) -> Iterator[Result]:
+    before: Fitted | None = None
+    for job in chain:
+        result = job.run(before, refresh)
+        before = result[3]
+        yield result
+
+
+def _whole(chain: list[_Job], refresh: RefreshFunction | None) -> list[Result]:
+    return list(_run(chain, refresh))
+
+
+def _results(chains: list[list[_Job]], workers: int, refresh: RefreshFunction | None) -> Iterator[Result]:
     """Runs the jobs here, or in fresh processes that share nothing."""
     if workers <= 1:
-        yield from (job.run() for job in jobs)
+        for chain in chains:
+            yield from _run(chain, refresh)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
-        for future in as_completed([pool.submit(job.run) for job in jobs]):
-            yield future.result()
+        for future in as_completed([pool.submit(_whole, chain, refresh) for chain in chains]):
+            yield from future.result()
 
 
 def _folds(cutoffs: pd.DatetimeIndex, refit: str | int, zone: str) -> list[Sequence[int]]:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from forecast.errors import RecipeError
 from forecast.networks.configs import (
     AttentionConfig,
     AttentionDecoderConfig,
+    ConvolutionConfig,
     DirectConfig,
+    EncoderConfig,
     NetworkConfig,
+    NoEncoderConfig,
     RecurrentConfig,
     RecurrentDecoderConfig,
     TransformerConfig,
 )
-from forecast.recipe import NetworkModel, Recipe, RidgeModel, SeasonalNaiveModel, TrainingConfig, TreesModel
+from forecast.recipe import (
+    CorrectionConfig,
+    EnsembleModel,
+    NetworkModel,
+    Recipe,
+    RidgeModel,
+    SeasonalNaiveModel,
+    TrainingConfig,
+    TreesModel,
+)
 
-_LEARNING = TrainingConfig()
+_LEARNING = TrainingConfig(epochs=40, stopping="never")
+_ERRORS_SEEN = CorrectionConfig()
 
 SEASONAL_NAIVE_DAY = Recipe(
     name="seasonal_naive_day",
@@ -28,53 +42,83 @@ SEASONAL_NAIVE_WEEK = Recipe(
     description="The same hour of the last known week.",
     model=SeasonalNaiveModel(season="week"),
 )
-RIDGE = Recipe(name="ridge", description="One ridge per local hour, hinges and same-hour lags.", model=RidgeModel())
+RIDGE = Recipe(
+    name="ridge",
+    description="One ridge per local hour, hinges and same-hour lags.",
+    model=RidgeModel(),
+    correction=_ERRORS_SEEN,
+)
 TREES = Recipe(name="trees", description="Histogram gradient boosting, quantile loss.", model=TreesModel())
 
 
-def _recurrent(kind: str, description: str) -> Recipe:
-    network = NetworkConfig(
-        encoder=RecurrentConfig(kind=kind, width=48),
-        decoder=DirectConfig(width=160, dropout=0.2),
-        dropout=0.1,
-    )
-    return Recipe(name=kind, description=description, model=NetworkModel(network=network, training=_LEARNING))
+def _alone(name: str, description: str, model: NetworkModel) -> Recipe:
+    return Recipe(name=name, description=description, model=model, correction=_ERRORS_SEEN)
 
 
-RNN = _recurrent("rnn", "Plain recurrent encoder of the last week, hourly highway, perceptron per step.")
-LSTM = _recurrent("lstm", "LSTM encoder of the last week, hourly highway, perceptron per step.")
-GRU = _recurrent("gru", "GRU encoder of the last week, hourly highway, perceptron per step.")
-ATTENTION = Recipe(
-    name="attention",
-    description="GRU sequence to sequence: a decoder over the horizon that attends to the last week, hourly highway.",
-    model=NetworkModel(
-        network=NetworkConfig(
-            encoder=RecurrentConfig(kind="gru", width=48),
-            decoder=RecurrentDecoderConfig(
-                cell="gru", width=48, bidirectional=True, attention=AttentionConfig(heads=4), dropout=0.1
-            ),
-            dropout=0.1,
-        ),
-        training=_LEARNING,
+def _learned(network: NetworkConfig, **how: Any) -> NetworkModel:
+    return NetworkModel(network=network, training=_LEARNING, **how)
+
+
+def _per_step(encoder: EncoderConfig) -> NetworkConfig:
+    """An encoder of the last week and one perceptron for every step ahead."""
+    return NetworkConfig(encoder=encoder, decoder=DirectConfig(width=160, dropout=0.2), dropout=0.1)
+
+
+_LSTM = _per_step(RecurrentConfig(kind="lstm", width=48))
+_GRU = _per_step(RecurrentConfig(kind="gru", width=48))
+_ATTENTION = NetworkConfig(
+    encoder=RecurrentConfig(kind="gru", width=48),
+    decoder=RecurrentDecoderConfig(
+        cell="gru", width=48, bidirectional=True, attention=AttentionConfig(heads=4), dropout=0.1
     ),
+    dropout=0.1,
 )
-TRANSFORMER = Recipe(
-    name="transformer",
-    description="Transformer encoder-decoder with causal self- and cross-attention, hourly highway.",
-    model=NetworkModel(
-        network=NetworkConfig(
-            encoder=TransformerConfig(width=48, heads=4, layers=2, dropout=0.1),
-            decoder=AttentionDecoderConfig(width=48, heads=4, layers=1, causal_self_attention=True, dropout=0.1),
-            dropout=0.1,
-        ),
-        training=_LEARNING,
-    ),
+_TRANSFORMER = NetworkConfig(
+    encoder=TransformerConfig(width=48, heads=4, layers=2, dropout=0.1),
+    decoder=AttentionDecoderConfig(width=48, heads=4, layers=1, causal_self_attention=True, dropout=0.1),
+    dropout=0.1,
 )
-DEFAULT = LSTM.model_copy(update={"name": "default", "description": f"What an unknown series gets. {LSTM.description}"})
 
-_NETWORKS = (DEFAULT, RNN, LSTM, GRU, ATTENTION, TRANSFORMER)
+RNN = _alone(
+    "rnn", "Plain recurrent encoder of the last week, hourly highway, perceptron per step.",
+    _learned(_per_step(RecurrentConfig(kind="rnn", width=48))),
+)  # fmt: skip
+LSTM = _alone("lstm", "LSTM encoder of the last week, hourly highway, perceptron per step.", _learned(_LSTM))
+GRU = _alone("gru", "GRU encoder of the last week, hourly highway, perceptron per step.", _learned(_GRU))
+ATTENTION = _alone(
+    "attention",
+    "GRU sequence to sequence: a decoder over the horizon that attends to the last week, hourly highway.",
+    _learned(_ATTENTION),
+)
+TRANSFORMER = _alone(
+    "transformer", "Transformer encoder-decoder with causal self- and cross-attention, hourly highway.",
+    _learned(_TRANSFORMER),
+)  # fmt: skip
+CONVOLUTION = _alone(
+    "convolution", "Causal dilated convolutions over the last week, hourly highway, perceptron per step.",
+    _learned(_per_step(ConvolutionConfig(width=48, layers=7, kernel=3, dropout=0.1))),
+)  # fmt: skip
+
+_ON_RIDGE = RidgeModel()
+DEFAULT = Recipe(
+    name="default",
+    description="What an unknown series gets: LSTM, GRU, attention, two networks on a ridge, and the ridge, averaged.",
+    model=EnsembleModel(
+        members=(
+            _learned(_LSTM),
+            _learned(_GRU),
+            _learned(_ATTENTION),
+            _learned(_LSTM, residual_on=_ON_RIDGE),
+            _learned(_per_step(NoEncoderConfig(width=8)), residual_on=_ON_RIDGE),
+            _ON_RIDGE,
+        )
+    ),
+    correction=_ERRORS_SEEN,
+).seeded(0)
+
+_NETWORKS = (RNN, LSTM, GRU, ATTENTION, TRANSFORMER, CONVOLUTION)
 _BASELINES = (RIDGE, TREES, SEASONAL_NAIVE_DAY, SEASONAL_NAIVE_WEEK)
-RECIPES = {recipe.name: recipe for recipe in (*_NETWORKS, *_BASELINES)}
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, *_NETWORKS, *_BASELINES)}
 
 
 def named(name: str) -> Recipe:

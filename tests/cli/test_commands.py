@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
+from forecast.forecaster import Forecaster
 
 RECIPE = """
 name = "tiny"
@@ -104,6 +106,50 @@ def test_a_delivery_day_of_23_hours(city: Path, forecast: Forecast, tmp_path: Pa
     assert list(said.columns[-3:]) == ["q0.1", "q0.5", "q0.9"]
 
 
+def test_days_have_peaks_that_no_hour_exceeds(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
+    code, told = forecast(
+        "predict", city, *LISBON, "--model", "model", "--cutoff", "2024-03-30", "--horizon", 60, "--quantiles",
+        "0.1,0.5,0.9", "--out", "hours.parquet", "--daily", "days.csv",
+    )  # fmt: skip
+    assert code == 0, told
+    assert "2 days, peaks in MW and energy in MWh, written to days.csv" in told
+    hours, days = pd.read_parquet(tmp_path / "hours.parquet"), pd.read_csv(tmp_path / "days.csv")
+    assert list(days.columns[:4]) == ["unique_id", "day", "cutoff", "model"]
+    assert days["day"].tolist() == ["2024-03-30", "2024-03-31"]
+    assert days["hours"].tolist() == [24, 23]
+    assert set(days["cutoff"]) == {"2024-03-30T00:00:00Z"}
+    assert [name for name in days.columns if name.startswith("peak_q")] == ["peak_q0.1", "peak_q0.5", "peak_q0.9"]
+    civil = hours["ds"].dt.tz_convert("Europe/Lisbon").dt.strftime("%Y-%m-%d")
+    for level in ("q0.1", "q0.5", "q0.9"):
+        highest = hours[level].groupby(civil).max()[days["day"]].to_numpy()
+        assert (days[f"peak_{level}"] >= highest).all()
+    assert (days["energy_q0.1"] < days["energy_q0.9"]).all()
+    assert days["energy_q0.5"].tolist() == pytest.approx([24 * 300, 23 * 300], rel=0.05)
+
+
+def test_days_of_a_model_without_ranks(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
+    model = Forecaster.load(tmp_path / "model")
+    assert len(model.ranks_DH) > 20
+    replace(model, ranks_DH=np.zeros((0, 0), dtype=np.float32)).save(tmp_path / "bare")
+    words = ("--cutoff", "2024-04-05", "--horizon", 24)
+    for name in ("model", "bare"):
+        code, told = forecast("predict", city, *LISBON, "--model", name, *words, "--daily", f"{name}.parquet")
+        assert code == 0, told
+    learned, prior = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("model", "bare"))
+    assert len(learned) == len(prior) == 1
+    assert learned["energy_q0.9"][0] != prior["energy_q0.9"][0]
+
+
+def test_no_whole_day_writes_nothing(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
+    code, told = forecast("predict", city, *LISBON, "--model", "model", "--horizon", 6, "--daily", "days.csv")
+    assert code == 2, told
+    assert "no forecast spans a whole delivery day" in told
+    assert not [*tmp_path.glob("days.csv"), *tmp_path.glob("forecast.csv")]
+
+
 def test_predict_begins_after_the_last_known_value(city: Path, forecast: Forecast, tmp_path: Path) -> None:
     assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
     code, told = forecast("predict", city, *LISBON, "--model", "model", "--horizon", 6, "--out", "next.csv")
@@ -156,6 +202,10 @@ def test_check_says_no_with_exit_code_1(city: Path, forecast: Forecast, tmp_path
         (("backtest", "CITY", "--zone", "UTC", "--start", "2024-03-01", "--end", "2024-03-02", "--refit", "x"),
          2, "--refit is 'x'"),
         ((*WALK, "--workers", "0"), 2, "--workers is 0; expected 1 or more"),
+        (("train", "CITY", "--zone", "Europe/Lisbon", "--workers", "0"), 2, "--workers is 0; expected 1 or more"),
+        ((*WALK, "--warm"), 2, "--warm with --refit never; expected a refit that can be warm"),
+        (("predict", "CITY", "--zone", "Europe/Lisbon", "--daily", "days.txt"), 2, "--daily days.txt"),
+        (("predict", "CITY", "--zone", "Europe/Lisbon", "--daily", "forecast.csv"), 2, "--out and --daily are both"),
         ((*WALK, "--recipe", "ridge, ridge"), 2, "holds ridge more than once"),
         ((*WALK, "--recipe", "ridge,"), 2, "no recipe ''"),
         (("bench", "vic-z", "--data", "none.parquet"), 2, "no protocol 'vic-z'"),
@@ -171,7 +221,9 @@ def test_mistakes_get_a_sentence_and_code_2(
     assert sentence in " ".join(told.split()), told
 
 
-@pytest.mark.parametrize("command", ["demo", "check", "train", "backtest", "predict", "serve", "audit", "bench"])
+@pytest.mark.parametrize(
+    "command", ["demo", "check", "train", "backtest", "search", "predict", "explain", "serve", "audit", "bench"]
+)
 def test_help_teaches_with_an_example(command: str, forecast: Forecast) -> None:
     code, told = forecast(command, "--help")
     assert code == 0
@@ -231,3 +283,39 @@ def test_blanks_between_recipes_do_not_matter(city: Path, forecast: Forecast) ->
     walk = ("--start", "2024-04-01", "--end", "2024-04-02")
     code, told = forecast("backtest", city, *LISBON, *walk, "--recipe", "seasonal_naive_day, seasonal_naive_week")
     assert code == 0, told
+
+
+def test_warm_refits_go_on_from_the_fold_before(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    words = ("backtest", city, *LISBON, "--start", "2024-04-01", "--end", "2024-04-04", "--recipe", "tiny.toml")
+    tables = []
+    for name, more in {"anew": (), "warm": ("--warm",)}.items():
+        code, told = forecast(*words, "--refit", "2", *more, "--out", f"{name}.parquet")
+        assert code == 0, told
+        assert f"refit 2{', warm' if more else ''}, weather" in " ".join(told.split())
+        tables.append(pd.read_parquet(tmp_path / f"{name}.parquet").set_index("cutoff")["q0.5"])
+    same = (tables[0] == tables[1]).groupby(level="cutoff").all()
+    assert same.tolist() == [True, True, False, False]
+
+
+ENSEMBLE = """
+name = "both"
+context = "2d"
+[model]
+kind = "ensemble"
+[[model.members]]
+kind = "network"
+network = { encoder = { kind = "gru", width = 4 }, decoder = { kind = "direct", width = 8 } }
+training = { epochs = 1, windows_per_epoch = 32 }
+[[model.members]]
+kind = "ridge"
+"""
+
+
+def test_an_ensemble_learns_the_same_on_one_core_and_on_two(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    (tmp_path / "both.toml").write_text(ENSEMBLE)
+    for count in (1, 2):
+        code, told = forecast(
+            "train", city, *LISBON, "--recipe", "both.toml", "--workers", count, "--out", f"model{count}"
+        )
+        assert code == 0, told
+    assert (tmp_path / "model1" / "manifest.json").read_text() == (tmp_path / "model2" / "manifest.json").read_text()

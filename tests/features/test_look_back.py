@@ -190,7 +190,11 @@ def test_weather_columns_equal_their_words() -> None:
         expected = {
             "temperature": t[ds], "temperature, 3 h before": t[ds - pd.Timedelta("3h")],
             "temperature, 3 h after": t[ds + pd.Timedelta("3h")] if h < 27 else np.nan,
-            "temperature, a day before": t[ds - pd.Timedelta("1D")],
+            "temperature, 1 days before": t[ds - pd.Timedelta("1D")],
+            "temperature, 7 days before": t[ds - pd.Timedelta("7D")],
+            "temperature, lowest of 24 h": t[ds - pd.Timedelta("23h") : ds].min(),
+            "temperature, highest of 24 h": t[ds - pd.Timedelta("23h") : ds].max(),
+            f"temperature, highest of 24 h above {knot:.12g}": max(t[ds - pd.Timedelta("23h") : ds].max() - knot, 0),
             "temperature, mean of 24 h": day, "temperature, mean of 72 h": t[ds - pd.Timedelta("71h") : ds].mean(),
             f"temperature above {knot:.12g}": max(t[ds] - knot, 0),
             f"temperature, mean of 24 h above {knot:.12g}": max(day - knot, 0),

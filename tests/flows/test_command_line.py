@@ -70,5 +70,5 @@ def test_mistake_is_told_before_a_server_starts(
 def test_defaults_are_the_plan_s() -> None:
     plan, options = RetrainingPlan(), inspect.signature(command).parameters
     assert tuple(options["recipe"].default.split(",")) == plan.recipes
-    for name in ("weeks", "every", "gate", "horizon", "refit", "until", "train_every"):
+    for name in ("weeks", "every", "gate", "horizon", "refit", "warm", "until", "train_every"):
         assert options[name].default == getattr(plan, name)

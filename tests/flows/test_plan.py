@@ -57,7 +57,7 @@ def test_two_recipes_of_one_name_are_refused(tmp_path: Path) -> None:
     assert list(RetrainingPlan(recipes=(str(path),)).chosen) == ["ridge", "seasonal_naive_week"]
 
 
-@pytest.mark.parametrize("fields", [{"weeks": 0}, {"horizon": 0}, {"week": 4}, {"recipes": "ridge"}])
+@pytest.mark.parametrize("fields", [{"weeks": 0}, {"horizon": 0}, {"week": 4}, {"recipes": "ridge"}, {"warm": True}])
 def test_plan_that_does_not_fit_is_a_mistake(fields: dict[str, object]) -> None:
     with pytest.raises(DeclarationError, match=next(iter(fields))):
         plan_of(fields)

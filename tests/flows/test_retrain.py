@@ -18,7 +18,7 @@ from flows.kept import Kept
 from flows.retrain import Retrained, plan_of, retrain, train_winner, walk_all
 from forecast import retraining
 from forecast.errors import DataError, RegistryError
-from forecast.forecaster import verify
+from forecast.forecaster import read_spec, verify
 from forecast.registry import reader
 from forecast.settings import Settings
 from forecast.sources import Declaration
@@ -133,6 +133,18 @@ def test_workers_write_the_same_walks(
     for one, other in zip(here, there, strict=True):
         assert one != other
         assert verify(one / "fold-000") == verify(other / "fold-000")
+
+
+def test_warm_walk_learns_once_and_goes_on(
+    first: Retrained, settings: Settings, plan: dict[str, Any], trainings: list[str], tmp_path: Path
+) -> None:
+    _, table = _kept(settings, plan)
+    warm = plan_of({"recipes": ["ridge"], "weeks": 2, "refit": 7, "warm": True})
+    folder = retraining.walk_recipe(table, "ridge", warm, tmp_path)
+    assert trainings == ["ridge"]
+    ends = [read_spec(fold).trained_until for fold in sorted(folder.glob("fold-*"))]
+    assert len(ends) == 2
+    assert ends[0] < ends[1]
 
 
 def test_registry_that_does_not_answer_is_no_empty_registry(

@@ -15,7 +15,7 @@ from forecast.recipe import Recipe, Task
 from forecast.recipes import named
 from forecast.tables import Columns, Demand
 from forecast.training import fit
-from tests.builders import EVERYTHING, TINY, long_frame, make_demand, plain, utc
+from tests.builders import EVERYTHING, TINY, TINY_ENSEMBLE, long_frame, make_demand, plain, utc
 
 ZONE = "Australia/Melbourne"
 
@@ -193,6 +193,53 @@ def test_batches_of_any_size_agree(network: Forecaster) -> None:
     together = pd.concat(alone).sort_values(["unique_id", "cutoff", "ds"]).reset_index(drop=True)
     expected = whole[whole["cutoff"].isin(cutoffs[:3])].reset_index(drop=True)
     np.testing.assert_allclose(together[numbers], expected[numbers], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "task"),
+    [
+        (named("ridge"), Task(horizon=24, every="1d")),
+        (named("ridge"), Task(horizon=24, every="1d", clock="-06:00")),
+        (TINY_ENSEMBLE, Task(horizon=24, every="1d")),
+    ],
+    ids=["ridge", "ridge by another clock", "ensemble"],
+)
+def test_a_cutoff_alone_says_what_it_says_among_many(recipe: Recipe, task: Task) -> None:
+    """Also where the days before are forecast again: another cutoff's day before may be a wanted one here."""
+    numbers = [f"q0.{k}" for k in range(1, 10)]
+    demand = history(gaps=0.1).select(["north"])
+    forecaster = fit(demand.as_of(utc("2024-03-20")), recipe, task).forecaster
+    assert forecaster.spec.correction is not None
+    cutoffs = pd.date_range(utc("2024-03-19 13:00"), periods=40, freq="12h")
+    whole = forecaster.predict(demand, cutoffs).frame
+    for cutoff in cutoffs[::6]:
+        alone = forecaster.predict(demand, [cutoff]).frame
+        among = whole[whole["cutoff"] == cutoff]
+        np.testing.assert_allclose(alone[numbers], among[numbers], rtol=1e-5)
+    for size in (1, 13):
+        part = forecaster.predict(demand, cutoffs, batch=size).frame
+        np.testing.assert_allclose(part[numbers], whole[numbers], rtol=1e-5)
+
+
+@pytest.mark.parametrize("poison", [1e9, np.nan])
+def test_a_correction_reads_its_errors_up_to_the_cutoff_and_does_something(ridge: Forecaster, poison: float) -> None:
+    demand, cutoff = history().select(["north"]), utc("2024-03-25 07:00")
+    frame = demand.to_frame()
+    bare = Forecaster(ridge.spec.model_copy(update={"correction": None}), ridge.model)
+    said = ridge.predict(demand, [cutoff]).frame
+    assert not said.equals(bare.predict(demand, [cutoff]).frame)
+    spoiled = frame.copy()
+    spoiled.loc[spoiled["ds"] >= cutoff, ["y", "humidity"]] = poison
+    other = make_demand(spoiled, zone=ZONE, country="AU-VIC")
+    pd.testing.assert_frame_equal(said, ridge.predict(other, [cutoff]).frame, check_exact=True)
+    # The model reads nothing that lies further back than its reach, the correction's days included.
+    spec, first = ridge.spec, cutoff - ridge.spec.reach(24) * pd.Timedelta("1h")
+    old = frame.copy()
+    old.loc[old["ds"] < first, ["y", "humidity"]] = 1e9
+    pd.testing.assert_frame_equal(
+        said, ridge.predict(make_demand(old, zone=ZONE, country="AU-VIC"), [cutoff]).frame, check_exact=True
+    )
+    assert spec.reach(24) > Forecaster(bare.spec, bare.model).spec.reach(24)
 
 
 def test_one_series_is_answered_as_among_others(ridge: Forecaster) -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 from forecast.errors import ModelFolderError
 from forecast.networks.arrays import load_arrays, state_arrays
 from forecast.networks.configs import NetworkConfig, NetworkShape
-from forecast.networks.ensemble import Ensemble
 from forecast.networks.network import DemandNetwork, build
 
 ENCODERS = {
@@ -305,14 +304,6 @@ def test_arrays_that_do_not_fit_are_refused_and_change_nothing() -> None:
         with pytest.raises(ModelFolderError, match=text):
             load_arrays(network, wrong)
     assert all(np.array_equal(array, before[key]) for key, array in state_arrays(network).items())
-
-
-def test_an_ensemble_averages_by_quantile() -> None:
-    members = [make("lstm", "direct", seed=1), make("transformer", "attention", seed=2)]
-    inputs = some_inputs()
-    together = answer(Ensemble(members), inputs)
-    torch.testing.assert_close(together, (answer(members[0], inputs) + answer(members[1], inputs)) / 2)
-    assert (together.diff(dim=2) >= 0).all()
 
 
 # torch.export warns about the flat list of weights that torch's own recurrent kernels keep.

@@ -20,7 +20,17 @@ from forecast.cli.app import app
 from forecast.cli.options import Data, DataOptions
 from forecast.forecaster import Forecaster
 from forecast.networks import configs
-from forecast.recipe import FeatureConfig, NetworkModel, Recipe, RidgeModel, Task, TrainingConfig, TreesModel
+from forecast.recipe import (
+    EnsembleModel,
+    FeatureConfig,
+    NetworkModel,
+    PretrainingConfig,
+    Recipe,
+    RidgeModel,
+    Task,
+    TrainingConfig,
+    TreesModel,
+)
 from forecast.recipes import RECIPES, named
 from forecast.settings import Settings
 from forecast.tables import Columns, Demand
@@ -205,13 +215,14 @@ def fields_row(title: str) -> str:
 
 FIELDS: list[tuple[str, type[BaseModel]]] = [
     ("top", Recipe), ("features", FeatureConfig), ("model", RidgeModel), ("model", TreesModel),
+    ("model", NetworkModel), ("model", EnsembleModel), ("model.training", PretrainingConfig),
     ("model.network", configs.NetworkConfig), ("…encoder", configs.RecurrentConfig),
     ("…encoder", configs.ConvolutionConfig), ("…encoder", configs.TransformerConfig),
     ("…encoder", configs.NoEncoderConfig), ("…decoder", configs.DirectConfig),
     ("…decoder", configs.RecurrentDecoderConfig), ("…decoder", configs.AttentionDecoderConfig),
     ("…highway", configs.HighwayConfig), ("…scaling", configs.ScalingConfig), ("model.training", TrainingConfig),
 ]  # fmt: skip
-ELSEWHERE = {("top", "model"), ("top", "features")}
+ELSEWHERE = {("top", "model"), ("top", "features"), ("model", "training")}
 
 
 @pytest.mark.parametrize(("title", "config"), FIELDS)

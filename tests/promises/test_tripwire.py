@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,18 @@ from forecast.calibration import Calibration
 from forecast.errors import DataError
 from forecast.features import Features
 from forecast.forecaster import Forecaster
-from forecast.recipe import NetworkModel, Recipe, Task, TrainingConfig, TreesModel
+from forecast.forecaster.echo import Echo
+from forecast.recipe import (
+    CorrectionConfig,
+    EnsembleModel,
+    FeatureConfig,
+    NetworkModel,
+    Recipe,
+    RidgeModel,
+    Task,
+    TrainingConfig,
+    TreesModel,
+)
 from forecast.recipes import RECIPES, named
 from forecast.tables import Columns, Demand
 from forecast.training import Fitted, fit, loop, span
@@ -51,12 +63,17 @@ def demand() -> Demand:
 
 def short(recipe: Recipe) -> Recipe:
     """The recipe with two epochs or a few trees: a leak shows in the first."""
-    if isinstance(recipe.model, TreesModel):
-        return recipe.model_copy(update={"model": recipe.model.model_copy(update={"iterations": 15})})
-    if not isinstance(recipe.model, NetworkModel):
-        return recipe
-    config = TrainingConfig(epochs=2, windows_per_epoch=48, validation_share=0.2)
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"training": config})})
+
+    def shorter(model: Any) -> Any:
+        if isinstance(model, TreesModel):
+            return model.model_copy(update={"iterations": 15})
+        if isinstance(model, EnsembleModel):
+            return model.model_copy(update={"members": tuple(shorter(one) for one in model.members)})
+        if not isinstance(model, NetworkModel):
+            return model
+        return model.model_copy(update={"training": TrainingConfig(epochs=2, windows_per_epoch=48)})
+
+    return recipe.model_copy(update={"model": shorter(recipe.model)})
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
@@ -90,6 +107,37 @@ def test_no_part_of_a_network_moves_by_one_bit(network: dict[str, object], deman
     config = base.model.training.model_copy(update={"final": "keep"})
     model = NetworkModel.model_validate({"network": fields, "training": config.model_dump()})
     assert audit(demand, base.model_copy(update={"model": model}), TASK, CUTOFF).clean
+
+
+SMALL = {"encoder": {"kind": "gru", "width": 8}, "decoder": {"kind": "direct", "width": 16}}
+FEW = FeatureConfig(reach_days=9, same_hour_days=3, knots=2)
+ON_RIDGE = NetworkModel.model_validate({"network": SMALL, "residual_on": {"kind": "ridge"}})
+CORRECTED = {
+    "ridge": Recipe(name="ridge", model=RidgeModel(), features=FEW, correction=CorrectionConfig(days=5)),
+    "ensemble": Recipe(
+        name="ensemble", model=EnsembleModel(members=(ON_RIDGE, RidgeModel())), features=FEW,
+        correction=CorrectionConfig(days=5),
+    ),
+}  # fmt: skip
+
+
+WEST = Task(horizon=24, every="1d", clock="-06:00")
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("ridge", TASK), ("ridge", WEST), ("ridge", Task(horizon=24)), ("ensemble", TASK), ("ensemble", WEST)],
+    ids=str,
+)
+def test_nothing_that_learns_from_its_errors_moves_by_one_bit(name: str, task: Task, demand: Demand) -> None:
+    recipe, cutoff = short(CORRECTED[name]), pd.Timestamp("2024-03-20 06:00", tz="UTC")
+    report = audit(demand, recipe, task, cutoff)
+    assert report.clean, [finding for finding in report.findings if not finding.equal]
+    forecaster = fit(demand.as_of(cutoff), recipe, task).forecaster
+    assert forecaster.spec.correction is not None
+    bare = Forecaster(forecaster.spec.model_copy(update={"correction": None}), forecaster.model)
+    one, other = (each.predict(demand, [cutoff]).frame for each in (forecaster, bare))
+    assert not one.equals(other), "a correction that does nothing proves nothing"
 
 
 def test_explicit_available_at_is_honoured(demand: Demand) -> None:
@@ -159,6 +207,30 @@ def leaking_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tripwire, "fit", leak)
 
 
+def leaking_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of the last days that the cutoff could not know yet."""
+    honest = Echo.of
+
+    def peek(demand, origins, moments, horizon):  # type: ignore[no-untyped-def]
+        told = honest(demand, origins, moments, horizon)
+        late = float(np.nan_to_num(demand.arena_RC[-200:, 0], nan=-5.0).mean())
+        return Echo(np.full_like(told.y_SWKH, late), np.ones_like(told.known_SWKH))
+
+    monkeypatch.setattr(Echo, "of", peek)
+
+
+def leaking_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths that know where the days to come will fall."""
+
+    def leak(demand: Demand, recipe: Recipe, task: Task) -> Fitted:
+        fitted = fit(demand, recipe, task)
+        place = float(np.nan_to_num(demand.arena_RC[-200:, 0], nan=-5.0).mean()) % 1
+        ranks = np.full_like(fitted.forecaster.ranks_DH, place)
+        return Fitted(replace(fitted.forecaster, ranks_DH=ranks), fitted.report)
+
+    monkeypatch.setattr(tripwire, "fit", leak)
+
+
 @pytest.mark.parametrize(
     ("leak", "part"),
     [
@@ -166,6 +238,8 @@ def leaking_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
         (leaking_scaler, "features"),
         (leaking_early_stopping, "weights"),
         (leaking_calibration, "calibration"),
+        (leaking_errors, "forecast"),
+        (leaking_ranks, "weights"),
     ],
 )
 def test_each_kind_of_leak_is_caught(

@@ -50,7 +50,8 @@ def test_one_call_tells_the_whole_story(module_settings: Settings, log: Retraini
     assert child.data.metrics["skill_vs_naive"] > 0
     assert child.inputs.dataset_inputs[0].dataset.digest == demand.digest[:16]
     drawn = {file.path for file in client.list_artifacts(child.info.run_id, "figures")}
-    assert drawn == {"figures/fan chart.png", "figures/error by lead and hour.png", "figures/calibration.png"}
+    names = ("fan chart", "explanation", "similar days", "error by lead and hour", "calibration")
+    assert drawn == {f"figures/{name}.png" for name in names}
     sliced = {file.path for file in client.list_artifacts(child.info.run_id, "tables")}
     assert sliced == {f"tables/by {name}.json" for name in ("lead", "hour", "day type", "season")}
     assert len(client.get_metric_history(child.info.run_id, "slices/mae_by_lead")) == 24
@@ -110,12 +111,15 @@ def test_a_naive_winner_is_not_promoted(
     assert aliases(settings) == {}
 
 
-def test_a_walk_alone_registers_nothing(settings: Settings, demand: Demand, task: Task, walk: Walk) -> None:
+def test_a_walk_alone_registers_nothing(
+    settings: Settings, demand: Demand, task: Task, walk: Walk, capfd: pytest.CaptureFixture[str]
+) -> None:
     told = log_walk(settings, demand=demand, task=task, walked=walk, title="bench vic-a")
     client = open_store(settings).client
     assert client.get_run(told.run_id).info.run_name == "bench vic-a"
     assert (told.version, versions(settings)) == (None, [])
     assert set(told.children) == {"ridge", "seasonal_naive_week"}
+    assert "artifacts" not in "".join(capfd.readouterr())
 
 
 def test_a_page_says_when_its_forecaster_learned_more_than_was_judged(fitted: dict[str, Fitted]) -> None:

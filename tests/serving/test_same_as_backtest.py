@@ -11,8 +11,11 @@ from starlette.testclient import TestClient
 
 from forecast.backtest import Plan, walk
 from forecast.forecaster import Forecaster
+from forecast.recipe import CorrectionConfig, FeatureConfig, Recipe, RidgeModel, Task
+from forecast.settings import Settings
 from forecast.tables import Demand, quantile_columns
-from forecast.training import Fitted
+from forecast.training import Fitted, fit
+from serving import create_app
 
 FIRST = pd.Timestamp("2014-04-11T00:00Z")
 CUTOFFS = pd.date_range(FIRST, periods=54, freq="7h")
@@ -70,6 +73,25 @@ def test_one_series_alone_agrees_with_the_batch(client: TestClient, ask: Any, an
         alone = numbers(ask.post(client, ask.body(cutoff, only="north", zones=ZONES)))
         batch = said[said["unique_id"] == "north"].reset_index(drop=True)
         np.testing.assert_allclose(alone[NAMES].to_numpy(), batch[NAMES].to_numpy(), rtol=1e-5)
+
+
+def test_a_forecast_that_learns_from_its_errors_agrees_bit_for_bit(
+    settings: Settings, ask: Any, demand: Demand
+) -> None:
+    """The history that the service keeps reaches back to the forecasts of the days before."""
+    recipe = Recipe(
+        name="corrected", model=RidgeModel(), context="2d", features=FeatureConfig(reach_days=9),
+        correction=CorrectionConfig(days=5),
+    )  # fmt: skip
+    corrected = fit(demand.as_of(FIRST), recipe, Task(horizon=24, every="1d", clock="+10:00")).forecaster
+    assert corrected.spec.correction is not None
+    bare = Forecaster(corrected.spec.model_copy(update={"correction": None}), corrected.model)
+    with TestClient(create_app(settings, corrected)) as client:
+        for cutoff in CUTOFFS[::9]:
+            said = numbers(ask.post(client, ask.body(cutoff, zones=ZONES)))
+            expected, without = (one.predict(demand, [cutoff], horizon=24).frame for one in (corrected, bare))
+            np.testing.assert_array_equal(expected[NAMES].to_numpy(), said[NAMES].to_numpy(), strict=True)
+            assert not np.allclose(expected["mean"], without["mean"])
 
 
 def test_delivery_days_agree_with_spans(client: TestClient, ask: Any, forecaster: Forecaster, demand: Demand) -> None:

@@ -2,7 +2,7 @@
 
 from forecast.baselines.naive import SeasonalNaive
 from forecast.baselines.relative import Relative
-from forecast.baselines.ridge import HourlyRidge
+from forecast.baselines.ridge import Gram, HourlyRidge
 from forecast.baselines.trees import QuantileTrees
 
-__all__ = ["HourlyRidge", "QuantileTrees", "Relative", "SeasonalNaive"]
+__all__ = ["Gram", "HourlyRidge", "QuantileTrees", "Relative", "SeasonalNaive"]

@@ -50,3 +50,9 @@ class Relative:
     def absolute(self, relative_BH: Doubles) -> Floats:
         """Back to mean power."""
         return (relative_BH * self.size_B[:, None] + self.level_B[:, None]).astype(np.float32)
+
+
+def learnable(inputs: Inputs) -> npt.NDArray[np.bool_]:
+    """Steps [B, H] with a known target in windows with a known level: without one, a target would be in no scale."""
+    levelled_B1 = inputs.past_mask_BLP[:, :, 0].max(1, keepdims=True) > 0
+    return np.asarray((inputs.target_mask_BH > 0) & levelled_B1)

@@ -1,7 +1,7 @@
 """Civil time: delivery days of 23 to 25 hours, gates, cutoffs, local clock parts and public holidays."""
 
 from forecast.calendars.cutoffs import cutoffs
-from forecast.calendars.days import Zone, delivery_day, periods
+from forecast.calendars.days import Zone, days_before, delivery_day, periods
 from forecast.calendars.gates import Gate, gate_cutoff, longest_reach, parse_gate
 from forecast.calendars.holiday import holiday_flags
 from forecast.calendars.parts import LocalParts, local_parts
@@ -11,6 +11,7 @@ __all__ = [
     "LocalParts",
     "Zone",
     "cutoffs",
+    "days_before",
     "delivery_day",
     "gate_cutoff",
     "holiday_flags",

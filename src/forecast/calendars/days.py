@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, tzinfo
 
+import numpy as np
 import pandas as pd
 
 from forecast import clock
@@ -46,6 +47,21 @@ def moment(seconds: int) -> pd.Timestamp:
 def local_midnight(day: date, zone: Zone) -> pd.Timestamp:
     """The UTC stamp at which a civil day begins; that of the next day where the zone skips this one."""
     return moment(first_instant(day, MIDNIGHT, clock_of(zone)))
+
+
+def days_before(moments: pd.DatetimeIndex, days: int, zone: Zone) -> pd.DatetimeIndex:
+    """The same local clock some civil days earlier (UTC), as `local_midnight` reads clocks that are skipped or doubled.
+
+    >>> days_before(pd.DatetimeIndex(["2014-10-06T13:00Z"]), 2, "Australia/Melbourne")[0]
+    Timestamp('2014-10-04 14:00:00+0000', tz='UTC')
+    """
+    clock_here = clock_of(zone)
+    now, just_before = (at.tz_convert(clock_here).tz_localize(None) for at in (moments, moments - pd.Timedelta("1s")))
+    # The first instant of a civil day is its midnight, also where the clock skipped that.
+    wall = now.where(just_before.normalize() == now.normalize(), now.normalize()) - pd.Timedelta(days=days)
+    first_of_two = np.ones(len(wall), dtype=bool)
+    aware = wall.tz_localize(clock_here, ambiguous=first_of_two, nonexistent="shift_forward")
+    return aware.tz_convert("UTC").as_unit("ns")
 
 
 def delivery_day(day: date | str, zone: Zone) -> tuple[pd.Timestamp, pd.Timestamp]:

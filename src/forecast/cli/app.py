@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from forecast.cli import audit, backtest, bench, check, demo, predict, serve, train
+from forecast.cli import audit, backtest, bench, check, demo, explain, predict, search, serve, train
 from forecast.cli.mistakes import run
 
 HELP = """Electricity-demand forecasts: train, judge, promote and serve networks on your own meters.
@@ -20,7 +20,9 @@ app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("backtest")(backtest.backtest)
+app.command("search")(search.search)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)

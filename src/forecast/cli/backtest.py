@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from forecast.cli.console import bars, console, scores_table
-from forecast.cli.options import Data, End, Every, Gate, Horizon, Refit, Start, Workers, parse_refit, with_data
+from forecast.cli.options import (
+    Data,
+    End,
+    Every,
+    Gate,
+    Horizon,
+    Refit,
+    Start,
+    Warm,
+    Workers,
+    check_workers,
+    parse_recipes,
+    with_data,
+)
 from forecast.cli.predict import check_out, write_table
-from forecast.errors import DeclarationError
-
-if TYPE_CHECKING:
-    from forecast.recipe import Recipe
+from forecast.cli.refitting import Refitting
 
 
 @with_data
@@ -26,6 +36,7 @@ def backtest(
     gate: Gate = None,
     horizon: Horizon = None,
     refit: Refit = "never",
+    warm: Warm = False,
     recipe: Annotated[
         str, typer.Option(help="Recipes, comma-separated: default,lstm,ridge.")
     ] = "default,ridge,seasonal_naive_week",
@@ -43,35 +54,28 @@ def backtest(
 
     if out is not None:
         check_out(out)
-    if workers < 1:
-        raise DeclarationError(f"--workers is {workers}", "1 or more")
-    recipes = _recipes(recipe)
+    check_workers(workers)
+    again, recipes = Refitting.of(refit, warm), parse_recipes(recipe)
+    workers, processes = again.sharing(recipes, workers)
     demand = data.demand()
     zone = demand.series[0].zone
     plan = Plan.of(start, end, every, zone, demand.step, horizon=horizon, gate=gate)
     task = Task(horizon=plan.horizon, every=every, gate=gate)
     with bars() as shown:
         fits = {
-            one.name: partial(fit, recipe=one, task=task, progress=shown.of(one.name) if workers == 1 else None)
+            one.name: partial(
+                fit, recipe=one, task=task, progress=shown.of(one.name) if workers == 1 else None, processes=processes
+            )
             for one in recipes
         }
-        walked = walk(demand, fits, plan, refit=parse_refit(refit), workers=workers, progress=shown)
+        walked = walk(
+            demand, fits, plan, refit=again.when, workers=workers, refresh=again.refresh, progress=shown
+        )  # fmt: skip
     first = next(iter(walked.fitted.values()))[0].forecaster.spec
     scores = metrics.score(walked.table, scales=first.scales, zones=demand.zones)
     winner = str(scores["mae"].idxmin())
-    title = f"{len(plan.cutoffs)} forecasts from {start} to {end}, refit {refit}, weather: {first.weather}"
+    title = f"{len(plan.cutoffs)} forecasts from {start} to {end}, refit {again}, weather: {first.weather}"
     console.print(scores_table(scores, title=title, winner=winner, unit=demand.unit))
     if out is not None:
         write_table(walked.table, out)
         console.print(f"{len(walked.table):,} rows written to {out}")
-
-
-def _recipes(text: str) -> list[Recipe]:
-    from forecast.recipes import named
-
-    recipes = [named(name.strip()) for name in text.split(",")]
-    names = [one.name for one in recipes]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DeclarationError(f"--recipe {text} holds {', '.join(twice)} more than once", "every recipe once")
-    return recipes

@@ -19,6 +19,7 @@ from forecast.tables import Demand
 
 if TYPE_CHECKING:
     from forecast.forecaster import ForecasterSpec
+    from forecast.recipe import Recipe
 
 _DATA = "The data"
 
@@ -176,6 +177,12 @@ Every = Annotated[
 Gate = Annotated[str | None, typer.Option(help="When a delivery day is due, such as D-1T10:00.", rich_help_panel=_WALK)]
 Horizon = Annotated[int | None, typer.Option(help="Steps to forecast [one day].", rich_help_panel=_WALK)]
 Refit = Annotated[str, typer.Option(help="Train again: never, monthly, or after N cutoffs.", rich_help_panel=_WALK)]
+Warm = Annotated[
+    bool,
+    typer.Option(
+        "--warm", help="Train again from the fit before, with few epochs, instead of anew.", rich_help_panel=_WALK
+    ),
+]
 Workers = Annotated[int, typer.Option(help="Processes that work side by side.", rich_help_panel=_WALK)]
 
 
@@ -190,3 +197,25 @@ def parse_refit(text: str) -> str | int:
     if text.isdigit() and int(text) > 0:
         return int(text)
     raise DeclarationError(f"--refit is '{text}'", "never, monthly, or a number of cutoffs from 1")
+
+
+def parse_recipes(text: str) -> list[Recipe]:
+    """The recipes of `--recipe`, comma-separated.
+
+    Raises:
+        RecipeError: there is none of a name. DeclarationError: one stands there twice.
+    """
+    from forecast.recipes import named
+
+    recipes = [named(name.strip()) for name in text.split(",")]
+    names = [one.name for one in recipes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DeclarationError(f"--recipe {text} holds {', '.join(twice)} more than once", "every recipe once")
+    return recipes
+
+
+def check_workers(workers: int) -> None:
+    """Raises a DeclarationError unless there is somebody to work."""
+    if workers < 1:
+        raise DeclarationError(f"--workers is {workers}", "1 or more")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
@@ -13,6 +13,11 @@ from forecast.cli.console import console
 from forecast.cli.options import Data, with_data
 from forecast.cli.train import aware
 from forecast.errors import DeclarationError
+from forecast.tables import quantile_columns
+
+if TYPE_CHECKING:
+    from forecast.paths import Daily
+    from forecast.tables import Forecast
 
 
 @with_data
@@ -26,6 +31,9 @@ def predict(
     ] = None,
     quantiles: Annotated[str | None, typer.Option(help="Levels, comma-separated [all of the model's].")] = None,
     out: Annotated[Path, typer.Option(help="Where to write: .csv or .parquet.")] = Path("forecast.csv"),
+    daily: Annotated[
+        Path | None, typer.Option(help="Also write each whole day's peak, its hour and the energy: .csv or .parquet.")
+    ] = None,
 ) -> None:
     """Forecast DATA with a trained model and write unique_id, ds, cutoff, model, mean and quantiles.
 
@@ -33,10 +41,12 @@ def predict(
     """
     from forecast import calendars
     from forecast.forecaster import Forecaster
+    from forecast.paths import Daily
     from forecast.registry.reader import resolve
     from forecast.settings import Settings
+    from forecast.tables.forecast import check_levels
 
-    check_out(out)
+    _check_files(out, daily)
     if horizon is not None and delivery_day is not None:
         raise DeclarationError(f"--horizon {horizon} with --delivery-day {delivery_day}", "one of the two")
     forecaster = Forecaster.load(resolve(model, Settings.read()).folder)
@@ -44,13 +54,42 @@ def predict(
     zone = demand.series[0].zone
     moment = aware(cutoff, "--cutoff", zone) if cutoff is not None else demand.last_known_end()
     spans = [calendars.delivery_day(delivery_day, zone)] if delivery_day is not None else None
-    levels = _levels(quantiles)
-    said = forecaster.predict(demand, [moment], horizon=horizon, spans=spans, quantiles=levels)
-    write_table(said.frame.assign(model=said.model), out)
+    offered = forecaster.spec.recipe.quantiles
+    levels = check_levels(_levels(quantiles) or offered, offered)
+    # Days are read off all levels, whichever are asked for.
+    said = forecaster.predict(demand, [moment], horizon=horizon, spans=spans)
+    days = Daily.from_forecast(said, forecaster.ranks_DH, demand.zones) if daily is not None else None
+    write_table(_only(levels, said, said.frame), out)
     begun = [f"{delivery_day} began before the cutoff: only the rest of it is forecast"]
     for warning in (*said.warnings, *(begun if spans is not None and spans[0][0] < moment else [])):
         console.print(f"[yellow]warning[/] {warning}", highlight=False, soft_wrap=True)
     console.print(f"{len(said.frame)} rows from {moment:%Y-%m-%d %H:%M}Z in {said.unit}, written to {out}")
+    if days is not None and daily is not None:
+        write_table(_only(levels, said, days.frame), daily)
+        console.print(_told(days, daily), highlight=False)
+
+
+def _only(levels: tuple[float, ...], said: Forecast, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of a forecast or of its days, with who said it, and without the levels that nobody asked for."""
+    kept, every = (
+        {f"{side}{name}" for side in ("", "peak_", "energy_") for name in quantile_columns(some)}
+        for some in (levels, said.levels)
+    )
+    return frame.drop(columns=sorted((every - kept) & set(frame.columns))).assign(model=said.model)
+
+
+def _told(days: Daily, file: Path) -> str:
+    count = "1 day" if len(days.frame) == 1 else f"{len(days.frame)} days"
+    return f"{count}, peaks in {days.unit} and energy in {days.energy_unit}, written to {file}"
+
+
+def _check_files(out: Path, daily: Path | None) -> None:
+    check_out(out)
+    if daily is None:
+        return
+    check_out(daily, "--daily")
+    if daily.resolve() == out.resolve():
+        raise DeclarationError(f"--out and --daily are both {out}", "two files", "rename one")
 
 
 def _levels(text: str | None) -> list[float] | None:
@@ -62,27 +101,27 @@ def _levels(text: str | None) -> list[float] | None:
         raise DeclarationError(f"--quantiles is '{text}'", "levels such as 0.1,0.5,0.9") from None
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, option: str = "--out") -> None:
     """Whether a table can be written there, asked before anything long begins.
 
     Raises:
         DeclarationError: another kind of file, or a folder that does not exist.
     """
     if out.suffix not in (".csv", ".parquet"):
-        raise DeclarationError(f"--out {out}", "a name that ends in .csv or .parquet")
+        raise DeclarationError(f"{option} {out}", "a name that ends in .csv or .parquet")
     if not out.parent.is_dir():
-        raise DeclarationError(f"--out {out}: folder {out.parent} does not exist", "an existing folder", "create it")
+        raise DeclarationError(f"{option} {out}: folder {out.parent} does not exist", "an existing folder", "create it")
 
 
 def write_table(frame: pd.DataFrame, out: Path) -> None:
-    """Writes a forecast or walk table as CSV or Parquet in one step; the columns that name a row come first.
+    """Writes a table of forecasts, of a walk or of days as CSV or Parquet in one step; what names a row comes first.
 
     Raises:
         DeclarationError: another kind of file, or a folder that does not exist.
         OSError: the system refused; a table that was there before stays.
     """
     check_out(out)
-    first = [name for name in ("unique_id", "ds", "cutoff", "y", "model", "mean") if name in frame.columns]
+    first = [name for name in ("unique_id", "ds", "day", "cutoff", "y", "model", "mean") if name in frame.columns]
     ordered = frame[[*first, *[name for name in frame.columns if name not in first]]]
     target = out.resolve()
     fresh = target.with_name(f".{target.name}.new-{os.getpid()}")
@@ -90,8 +129,9 @@ def write_table(frame: pd.DataFrame, out: Path) -> None:
         if out.suffix == ".parquet":
             ordered.to_parquet(fresh, index=False)
         else:
-            stamps = {name: ordered[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ") for name in ("ds", "cutoff")}
-            ordered.assign(**stamps).to_csv(fresh, index=False)
+            stamps = [name for name in ("ds", "cutoff") if name in ordered.columns]
+            said = {name: ordered[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ") for name in stamps}
+            ordered.assign(**said).to_csv(fresh, index=False)
         fresh.replace(target)
     except OSError as error:
         error.filename = str(out)

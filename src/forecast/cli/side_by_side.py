@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -38,10 +37,10 @@ def side_by_side(
         bars: where progress is shown.
         workers: processes; one per core where None.
     """
-    from forecast.training import one_thread
+    from forecast.training import cores, one_thread
 
     context = get_context("spawn")
-    count = workers or min(len(jobs), os.cpu_count() or 1)
+    count = workers or min(len(jobs), cores())
     with context.Manager() as manager, ProcessPoolExecutor(count, mp_context=context, initializer=one_thread) as pool:
         queue, over = _queue(manager), Event()
         listener = Thread(target=_listen, args=(queue, over, bars), daemon=True)

@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from forecast.cli.console import bars, console
-from forecast.cli.options import Data, with_data
+from forecast.cli.options import Data, check_workers, with_data
 from forecast.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ def train(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder for checkpoints: a killed run goes on from there, to the same bits.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Members of an ensemble that learn side by side [one per core].")
+    ] = None,
     register: Annotated[str | None, typer.Option(help="Also register it under this name, as challenger.")] = None,
 ) -> None:
     """Train one recipe on DATA and write a model folder (JSON and safetensors, no pickle).
@@ -39,16 +42,18 @@ def train(
     from forecast.forecaster import check_target
     from forecast.recipe import Task
     from forecast.recipes import named
-    from forecast.training import fit
+    from forecast.training import cores, fit
 
     check_target(out)
+    processes = workers if workers is not None else cores()
+    check_workers(processes)
     demand = data.demand()
     chosen = named(recipe)
     if until is not None:
         demand = demand.as_of(aware(until, "--until", demand.series[0].zone))
     task = Task(horizon=_asked(horizon, every, gate, demand), every=every, gate=gate)
     with bars() as shown:
-        fitted = fit(demand, chosen, task, checkpoint=checkpoint, progress=shown.of(chosen.name))
+        fitted = fit(demand, chosen, task, checkpoint=checkpoint, progress=shown.of(chosen.name), processes=processes)
     fitted.forecaster.save(out)
     report = fitted.report
     best = f", best epoch {report.best_epoch}" if report.best_epoch else ""

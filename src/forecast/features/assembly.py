@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -14,19 +14,30 @@ from forecast.recipe import FeatureConfig
 from forecast.tables import Columns, Demand
 from forecast.windows import Bools, Floats, Ints, Origins, RawBatch, WindowSet
 
+BENT = 2
+"""With more numeric covariates than this, only the main columns of each have hinges: the rest would be too many."""
+NEAR = 0.25
+YEAR_ENDS = 3
+
 
 class FeatureState(BaseModel):
-    """What features learn from the training part: where hinges bend, and which covariates are flags.
+    """What features learn from the training part.
 
     Attributes:
-        knots: bends per known-ahead covariate, in its unit.
+        knots: where hinges bend, per known-ahead covariate, in its unit.
         binary: covariates that only take the values 0 and 1.
+        like_demand: known-ahead covariates that run beside the demand in its own unit (somebody's forecast of it).
+        series: the series of the training part, for models with weights of their own per series.
+        year_end: whether the weeks about new year have columns: what was seen once or twice is learned by heart.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     knots: dict[str, tuple[float, ...]] = {}
     binary: tuple[str, ...] = ()
+    like_demand: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    year_end: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +48,7 @@ class Inputs:
         past_BLP, past_mask_BLP: the context: y, covariates, the hour of the day.
         future_BHF, future_mask_BHF: the columns of every step ahead.
         static_BS: static covariates.
+        series_B: place of each window's series among those of the training part, -1 for an unseen one.
         target_BH, target_mask_BH: y of the horizon, where the table knows it.
     """
 
@@ -45,8 +57,13 @@ class Inputs:
     future_BHF: Floats
     future_mask_BHF: Floats
     static_BS: Floats
+    series_B: Ints
     target_BH: Floats
     target_mask_BH: Floats
+
+    def only(self, chosen_B: Bools | Ints) -> Inputs:
+        """Some of the windows."""
+        return Inputs(**{one.name: getattr(self, one.name)[chosen_B] for one in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +99,8 @@ class Features:
             low, high = 0, max(len(one) for one in windows.demand.series)
         # A clock change shifts a same-clock look-up by a few rows past either end.
         margin = windows.demand.steps_per_day
-        return civil.civil_clock(windows.demand, low - windows.reach - margin, high + windows.horizon + margin)
+        first, last = low - windows.reach - margin, high + windows.horizon + margin
+        return civil.civil_clock(windows.demand, first, last, year_end=self.state.year_end)
 
     def inputs(self, windows: WindowSet, clock: civil.CivilClock, index_B: Ints) -> Inputs:
         """Some windows as arrays; [B] of them at once, no loop over windows."""
@@ -97,6 +115,7 @@ class Features:
             future_BHF,
             mask_BHF,
             self._static(windows.demand)[raw.series_B],
+            self._seen(windows.demand)[raw.series_B],
             raw.target_BH,
             raw.target_mask_BH.astype(np.float32),
         )
@@ -109,7 +128,7 @@ class Features:
     @property
     def past_load_columns(self) -> tuple[bool, ...]:
         """Which context columns are in the demand's unit."""
-        return tuple(name == "y" for name in self.past_names)
+        return tuple(name == "y" or name in self.state.like_demand for name in self.past_names)
 
     @cached_property
     def future_names(self) -> tuple[str, ...]:
@@ -139,14 +158,15 @@ class Features:
         config = self.config
         blocks = load.load_blocks(past, config.same_hour_days, config.similar_days, config.recent)
         for plane, name in enumerate(self.columns.dynamic):
-            if name in self.columns.known:
-                knots = self.state.knots.get(name, ())
-                blocks += weather.known_ahead(past, name, plane, knots, name in self.state.binary)
+            if name in self.state.like_demand:
+                blocks += weather.like_demand(past, name, plane)
+            elif name in self.columns.known:
+                binary, knots = name in self.state.binary, self.state.knots.get(name, ())
+                bend_all = len(self.state.knots) <= BENT
+                blocks += weather.known_ahead(past, name, plane, knots, binary=binary, bend_all=bend_all)
             elif name != "y":
                 blocks += weather.past_only(past, name, plane)
-        type_BHK = past.day_type_BW[:, past.reach :, None] == np.arange(len(civil.DAY_TYPES))
-        names = tuple(f"day type {label}" for label in civil.DAY_TYPES)
-        return [*blocks, load.Block(names, type_BHK.astype(np.float32), np.ones_like(type_BHK))]
+        return [*blocks, _day_types(past, 0, "day type"), _day_types(past, past.per_day, "day before of type")]
 
     def _context(self, raw: RawBatch, clock: civil.CivilClock, reach: int) -> tuple[Floats, Floats]:
         begin, given = reach - self.context, len(self.columns.dynamic)
@@ -157,13 +177,18 @@ class Features:
         past_BLP[:, :, given:] = np.take(clock.context_R3, clock.rows(raw, np.arange(-self.context, 0)), axis=0)
         return past_BLP, mask_BLP
 
+    def _seen(self, demand: Demand) -> Ints:
+        """Place of each of the demand's series among the learned ones, -1 for an unseen one."""
+        places = {name: place for place, name in enumerate(self.state.series)}
+        return np.array([places.get(one.unique_id, -1) for one in demand.series], dtype=np.int64)
+
     def _static(self, demand: Demand) -> Floats:
         rows = [[one.static[name] for name in self.columns.static] for one in demand.series]
         return np.array(rows, dtype=np.float32).reshape(len(demand.series), len(self.columns.static))
 
 
 def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Features:
-    """Reads from the training part where hinges bend and which covariates are flags.
+    """Reads from the training part where hinges bend, and which covariates are flags or run beside the demand.
 
     Args:
         config: which columns.
@@ -171,18 +196,50 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
         context: L, steps of history.
     """
     knots: dict[str, tuple[float, ...]] = {}
-    binary = []
+    binary, like_demand = [], []
     for name in (*demand.columns.past, *demand.columns.known):
         seen = np.concatenate([demand.observed(one, name)[demand.known_rows(one)] for one in demand.series])
         seen = seen[np.isfinite(seen)]
         if len(seen) and np.isin(seen, (0.0, 1.0)).all():
             binary.append(name)
+        elif name in demand.columns.known and len(seen) and _runs_beside(demand, name):
+            like_demand.append(name)
         elif name in demand.columns.known and len(seen):
             # Evenly spread in value, not in rank: demand bends hardest where days are rare.
             low, high = np.quantile(seen.astype(np.float64), [0.02, 0.99])
             bends = np.unique(np.linspace(low, high, config.knots).round(6))
             knots[name] = tuple(float(bend) for bend in bends)
-    return Features(config, FeatureState(knots=knots, binary=tuple(binary)), demand.columns, context)
+    state = FeatureState(
+        knots=knots, binary=tuple(binary), like_demand=tuple(like_demand),
+        series=tuple(one.unique_id for one in demand.series), year_end=_year_ends(demand) >= YEAR_ENDS,
+    )  # fmt: skip
+    return Features(config, state, demand.columns, context)
+
+
+def _year_ends(demand: Demand) -> int:
+    """How often the turn of a year lies in the known history."""
+    return int(demand.last_known_end().year - min(one.start for one in demand.series).year)
+
+
+def _runs_beside(demand: Demand, name: str) -> bool:
+    """Whether a covariate says about what the demand does: in most series, within a quarter of it half of the time."""
+    near = []
+    for one in demand.series:
+        rows = demand.known_rows(one)
+        y_T, x_T = (demand.observed(one, column)[rows].astype(np.float64) for column in ("y", name))
+        with np.errstate(invalid="ignore"):
+            both = np.isfinite(y_T) & np.isfinite(x_T) & (y_T != 0)
+        if both.any():
+            near.append(float(np.median(np.abs(x_T[both] / y_T[both] - 1))) < NEAR)
+    return bool(near) and bool(np.mean(near) > 0.5)
+
+
+def _day_types(past: load.Past, rows_back: int, word: str) -> load.Block:
+    """The type of each step's day, or of the day some rows before it."""
+    begin = past.reach - rows_back
+    type_BHK = past.day_type_BW[:, begin : begin + past.horizon, None] == np.arange(len(civil.DAY_TYPES))
+    names = tuple(f"{word} {label}" for label in civil.DAY_TYPES)
+    return load.Block(names, type_BHK.astype(np.float32), np.ones_like(type_BHK))
 
 
 def _stack(civil_BHK: Floats, blocks: list[load.Block]) -> tuple[Floats, Floats]:

@@ -13,12 +13,17 @@ from forecast.tables import Demand
 from forecast.windows import Floats, Ints, RawBatch
 
 HOURS = 24
+HOLIDAYS_AWAY = (0, 1, -1, -7, -2, -3, -4, -5, -6)
+YEAR_END_WEEKS, YEAR_END_FIRST = 4, -14
+"""Four weeks about new year have a column each, the first of them 14 days before 1 January."""
 NAMES = (
     *[f"hour {hour}" for hour in range(HOURS)],
     *[f"day harmonic {k} {wave}" for k in (1, 2, 3, 4) for wave in ("sin", "cos")],
     *[f"weekday {day}" for day in range(7)],
     *[f"year harmonic {k} {wave}" for k in (1, 2, 3) for wave in ("sin", "cos")],
     *["public holiday", "eve of a public holiday", "day after a public holiday", "public holiday a week before"],
+    *[f"public holiday {days} days before" for days in range(2, 7)],
+    *[f"{week}. week about new year" for week in range(1, YEAR_END_WEEKS + 1)],
 )
 DAY_TYPES = ("workday", "Saturday", "Sunday or holiday")
 FREE = len(DAY_TYPES) - 1
@@ -47,8 +52,11 @@ class CivilClock:
         return np.asarray((self.base_S[batch.series_B] + batch.row_B)[:, None] + steps)
 
 
-def civil_clock(demand: Demand, first_row: int, last_row: int) -> CivilClock:
-    """The calendar of a demand from `first_row` (may be negative) to `last_row` (exclusive) of each series."""
+def civil_clock(demand: Demand, first_row: int, last_row: int, *, year_end: bool = True) -> CivilClock:
+    """The calendar of a demand from `first_row` (may be negative) to `last_row` (exclusive) of each series.
+
+    Without `year_end` the weeks about new year are never marked.
+    """
     parts: list[tuple[pd.DatetimeIndex, str]] = []
     base_S = np.zeros(len(demand.series), dtype=np.int64)
     offset = 0
@@ -63,6 +71,8 @@ def civil_clock(demand: Demand, first_row: int, last_row: int) -> CivilClock:
         offset += size
     tables = [_describe(stamps, zone, demand) for stamps, zone in parts]
     columns, context, day_type, utc_offset = (np.concatenate(column) for column in zip(*tables, strict=True))
+    if not year_end:
+        columns[:, -YEAR_END_WEEKS:] = 0
     return CivilClock(columns, context, day_type, utc_offset, base_S)
 
 
@@ -85,7 +95,9 @@ def _describe(
     columns += [wave(2 * np.pi * k * turn_R) for k in (1, 2, 3, 4) for wave in (np.sin, np.cos)]
     columns += [local.weekday == day for day in range(7)]
     columns += [wave(2 * np.pi * k * year_R) for k in (1, 2, 3) for wave in (np.sin, np.cos)]
-    columns += [holiday.on(0), holiday.on(1), holiday.on(-1), holiday.on(-7)]
+    columns += [holiday.on(away) for away in HOLIDAYS_AWAY]
+    week_R = _year_end_week(year_R)
+    columns += [week_R == week for week in range(YEAR_END_WEEKS)]
     matrix = np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
     free = holiday.on(0)
     wave_of_day = NAMES.index("day harmonic 1 sin")
@@ -93,6 +105,12 @@ def _describe(
     context = np.column_stack([matrix[:, wave_of_day : wave_of_day + 2], weekend_or_holiday])
     day_type = np.where(free | (local.weekday == 6), FREE, local.weekday == 5).astype(np.int8)
     return matrix, context, day_type, local.utc_offset_seconds.astype(np.int32)
+
+
+def _year_end_week(year_R: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weeks since 14 days before the nearest new year; outside 0 to 3 for the rest of the year."""
+    days_R = np.where(year_R > 0.5, year_R - 1, year_R) * 365.25
+    return np.floor((days_R - YEAR_END_FIRST) / 7)
 
 
 class _Holidays:

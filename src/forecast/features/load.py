@@ -162,7 +162,7 @@ def similar_days(past: Past, column_KBH: Ints, value_KBH: Floats, known_KBH: Boo
 
 
 def recent(past: Past) -> Block:
-    """Hourly means of the last 6 known hours, levels and extremes of the last days; the same at every step ahead."""
+    """Hourly means of the last 24 known hours, levels and extremes of the last days; the same at every step ahead."""
     day, hour = past.per_day, past.hour
     value_BL, mask_BL = past.newest(14 * day)
     total = value_BL.shape[1]
@@ -171,7 +171,7 @@ def recent(past: Past) -> Block:
         stretch = slice(total - skipped - rows, total - skipped)
         return value_BL[:, stretch], mask_BL[:, stretch]
 
-    columns = [(f"{back + 1}. hour back", mean(*told(hour, back * hour))) for back in range(6)]
+    columns = [(f"{back + 1}. hour back", mean(*told(hour, back * hour))) for back in range(24)]
     columns += [("mean of the last day", mean(*told(day))), *extremes(*told(day))]
     columns += [("mean of the day before", mean(*told(day, day)))]
     columns += [("mean of the last 14 days", mean(value_BL, mask_BL))]

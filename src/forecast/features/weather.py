@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from forecast.features.load import Block, Past, extremes, flat, last_axis, mean
 
 MEMORY_HOURS = (6, 24, 48, 72)
 
 
-def known_ahead(past: Past, name: str, plane: int, knots: tuple[float, ...], binary: bool) -> list[Block]:
+def known_ahead(
+    past: Past, name: str, plane: int, knots: tuple[float, ...], *, binary: bool, bend_all: bool
+) -> list[Block]:
     """Columns of a covariate that is known over the horizon.
 
     Args:
@@ -18,19 +21,41 @@ def known_ahead(past: Past, name: str, plane: int, knots: tuple[float, ...], bin
         plane: its place among the demand's columns.
         knots: where its hinges bend, in its own unit; empty for none.
         binary: a flag: only itself, yesterday's and last week's are shown.
+        bend_all: hinges of every column, or of the main ones: now, a day's and three days' mean, the day before.
     """
     if binary:
-        names = (name, f"{name}, 1 days back", f"{name}, 7 days back")
-        return [Block(names, *past.shifted(plane, (0, -past.per_day, -7 * past.per_day)))]
-    before, after = (1, 2, 3, 6), (1, 3)
-    shifts = (0, *[-back * past.hour for back in before], *[lead * past.hour for lead in after], -past.per_day)
-    value_BHK, known_BHK = past.shifted(plane, shifts)
+        return [_days(past, plane, name)]
+    before, after, days = (1, 2, 3, 6, 12), (1, 3), (1, 2, 7)
+    shifts = (0, *[-back * past.hour for back in before], *[lead * past.hour for lead in after])
+    value_BHK, known_BHK = past.shifted(plane, (*shifts, *[-back * past.per_day for back in days]))
     beside = (name, *[f"{name}, {back} h before" for back in before], *[f"{name}, {lead} h after" for lead in after])
     memory = _running_means(past, name, plane)
-    now = Block(beside, value_BHK[:, :, :-1], known_BHK[:, :, :-1])
-    yesterday = Block((f"{name}, a day before",), value_BHK[:, :, -1:], known_BHK[:, :, -1:])
-    bent = _hinges([(now, 0), (memory, 1), (memory, 3), (yesterday, 0)], knots)
-    return [now, memory, yesterday, _over_horizon(past, name, plane), bent]
+    now = Block(beside, value_BHK[:, :, : len(shifts)], known_BHK[:, :, : len(shifts)])
+    earlier = tuple(f"{name}, {back} days before" for back in days)
+    same_hour = Block(earlier, value_BHK[:, :, len(shifts) :], known_BHK[:, :, len(shifts) :])
+    shown = [now, memory, same_hour, _day_extremes(past, name, plane), _over_horizon(past, name, plane)]
+    main = [(now, 0), (memory, 1), (memory, 3), (same_hour, 0)]
+    every = [(block, place) for block in shown for place in range(len(block.names))]
+    return [*shown, _hinges(every if bend_all else main, knots, past)]
+
+
+def like_demand(past: Past, name: str, plane: int) -> list[Block]:
+    """Columns of a known-ahead covariate in the demand's own unit, such as somebody else's forecast of it.
+
+    Their names begin as the demand's do, so they are scaled with it.
+    """
+    beside = past.shifted(plane, (-past.hour, past.hour))
+    names = (f"y, {name}, an hour before", f"y, {name}, an hour after")
+    ahead = slice(past.reach, past.reach + min(past.horizon, past.per_day))
+    told = mean(past.batch.values_BWC[:, ahead, plane], past.batch.mask_BWC[:, ahead, plane])
+    level = flat(f"y, {name}", [("mean of the first day ahead", told)])
+    return [_days(past, plane, f"y, {name}"), Block(names, *beside), level]
+
+
+def _days(past: Past, plane: int, name: str) -> Block:
+    """A covariate now, a day back and a week back."""
+    names = (name, f"{name}, 1 days back", f"{name}, 7 days back")
+    return Block(names, *past.shifted(plane, (0, -past.per_day, -7 * past.per_day)))
 
 
 def past_only(past: Past, name: str, plane: int) -> list[Block]:
@@ -48,11 +73,13 @@ def past_only(past: Past, name: str, plane: int) -> list[Block]:
     return [same_hour, flat(name, columns)]
 
 
-def _hinges(bent: list[tuple[Block, int]], knots: tuple[float, ...]) -> Block:
+def _hinges(bent: list[tuple[Block, int]], knots: tuple[float, ...], past: Past) -> Block:
     """What some columns, each named by its block and its place there, have above each knot."""
     names = tuple(f"{block.names[place]} above {knot:.12g}" for block, place in bent for knot in knots)
-    value_KBH = np.repeat(np.stack([block.value_BHK[:, :, place] for block, place in bent]), len(knots), axis=0)
-    known_KBH = np.repeat(np.stack([block.known_BHK[:, :, place] for block, place in bent]), len(knots), axis=0)
+    shape = (len(past.batch.values_BWC), past.horizon)
+    value_KBH = np.stack([np.broadcast_to(block.value_BHK[:, :, place], shape) for block, place in bent])
+    known_KBH = np.stack([np.broadcast_to(block.known_BHK[:, :, place], shape) for block, place in bent])
+    value_KBH, known_KBH = np.repeat(value_KBH, len(knots), axis=0), np.repeat(known_KBH, len(knots), axis=0)
     knot_K11 = np.tile(np.array(knots, dtype=np.float32), len(bent))[:, None, None]
     above_KBH = np.where(known_KBH, np.maximum(value_KBH - knot_K11, np.float32(0)), np.float32(0))
     return Block(names, last_axis(above_KBH), last_axis(known_KBH))
@@ -76,6 +103,19 @@ def _running_means(past: Past, name: str, plane: int) -> Block:
     value_BHK = np.stack([value_BH for value_BH, _ in columns], axis=2)
     names = tuple(f"{name}, mean of {hours} h" for hours in MEMORY_HOURS)
     return Block(names, np.where(known_BHK, value_BHK, 0).astype(np.float32), known_BHK)
+
+
+def _day_extremes(past: Past, name: str, plane: int) -> Block:
+    """Lowest and highest known value of the 24 hours up to each step ahead."""
+    rows, ahead = past.per_day, slice(past.reach - past.per_day + 1, past.reach + past.horizon)
+    value_BT, known_BT = past.batch.values_BWC[:, ahead, plane], past.batch.mask_BWC[:, ahead, plane]
+    known_BH = sliding_window_view(known_BT, rows, axis=1).any(2)
+    low_BH, high_BH = (
+        np.where(known_BH, extreme(sliding_window_view(np.where(known_BT, value_BT, fill), rows, axis=1), axis=2), 0)
+        for extreme, fill in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    names = (f"{name}, lowest of 24 h", f"{name}, highest of 24 h")
+    return Block(names, np.stack([low_BH, high_BH], axis=2).astype(np.float32), np.stack([known_BH, known_BH], axis=2))
 
 
 def _over_horizon(past: Past, name: str, plane: int) -> Block:

@@ -1,5 +1,6 @@
 """`Forecaster`: trained, frozen, can predict; saved as a folder without pickles."""
 
+from forecast.forecaster.ensemble import Ensemble
 from forecast.forecaster.folder import check_target, read_spec, verify
 from forecast.forecaster.forecaster import MAX_HORIZON_DAYS, Forecaster, Span
 from forecast.forecaster.models import Model, model_class
@@ -7,6 +8,7 @@ from forecast.forecaster.spec import ForecasterSpec
 
 __all__ = [
     "MAX_HORIZON_DAYS",
+    "Ensemble",
     "Forecaster",
     "ForecasterSpec",
     "Model",

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
-from forecast.calibration import window_scale
 from forecast.errors import DataError, ModelFolderError, RequestError
-from forecast.features.civil import HOURS
 from forecast.forecaster import folder as _folder
 from forecast.forecaster.missing import what_is_missing
-from forecast.forecaster.models import Floats, Model, model_class
+from forecast.forecaster.models import Arrays, Floats, Model, model_class
+from forecast.forecaster.saying import Doubles, told
 from forecast.forecaster.spec import ForecasterSpec
 from forecast.tables import Columns, Demand, Forecast, mean_of_quantiles, power_unit, quantile_columns
 from forecast.tables.forecast import check_levels
-from forecast.windows import Ints, origins_at
+from forecast.windows import Origins, origins_at
 
 BATCH = 256
+RANKS = "calibration/ranks"
 MAX_HORIZON_DAYS = 15
 
 Span = tuple[pd.Timestamp, pd.Timestamp]
@@ -34,10 +34,13 @@ class Forecaster:
     Attributes:
         spec: what it is and needs.
         model: the fitted model.
+        ranks_DH: where held-out outcomes fell in their own forecasts, (0, 1), NaN where unknown: a row per day, for
+            coherent paths (`forecast.paths`); no rows where nothing was held out.
     """
 
     spec: ForecasterSpec
     model: Model
+    ranks_DH: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     def predict(
         self,
@@ -71,26 +74,21 @@ class Forecaster:
         wanted = check_levels(quantiles if quantiles is not None else offered, offered)
         cutoffs, spans = _ordered(cutoffs, spans)
         steps = self._horizon(demand, cutoffs, horizon, spans)
-        reader = self.spec.column_reader
-        windows = reader.window_set(demand, origins_at(demand, cutoffs), steps)
-        clock = reader.clock(windows)
-        parts = []
-        for begin in range(0, len(windows), batch):
-            index_B = np.arange(begin, min(begin + batch, len(windows)))
-            inputs = reader.inputs(windows, clock, index_B)
-            scale_B = window_scale(inputs.past_BLP[:, :, 0], inputs.past_mask_BLP[:, :, 0])
-            hour_BH = inputs.future_BHF[:, :, :HOURS].argmax(2)
-            parts.append(self.spec.calibration.apply(self.model.quantiles(inputs), hour_BH, scale_B))
-        frame = _frame(windows.origins.at(np.arange(len(windows)), demand), np.concatenate(parts), demand, self.spec)
+        said_SWHQ = told(self.spec, self.model, demand, cutoffs, steps, batch)
+        frame = _frame(origins_at(demand, cutoffs), said_SWHQ, demand, self.spec)
         if spans is not None:
             frame = _within(frame, spans, steps)
         unwanted = [name for name in quantile_columns(offered) if name not in quantile_columns(wanted)]
-        told = (*what_is_missing(demand, cutoffs, self.spec.context, steps), *self._unusual(demand, steps))
-        return Forecast(frame.drop(columns=unwanted), demand.unit, self.spec.name, told)
+        warnings = (*what_is_missing(demand, cutoffs, self.spec.context, steps), *self._unusual(demand, steps))
+        return Forecast(frame.drop(columns=unwanted), demand.unit, self.spec.name, warnings)
 
     def save(self, folder: Path) -> None:
         """Writes the folder: JSON, safetensors, and a manifest of digests."""
-        _folder.write(folder, self.spec, self.model.arrays())
+        _folder.write(folder, self.spec, self.arrays())
+
+    def arrays(self) -> Arrays:
+        """All numbers of the folder: the model's, and the ranks."""
+        return {**self.model.arrays(), RANKS: self.ranks_DH}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -101,9 +99,10 @@ class Forecaster:
         """
         _folder.verify(folder)
         spec = _folder.read_spec(folder)
-        chosen, arrays = model_class(spec.recipe.model.kind), _folder.read_arrays(folder)
+        chosen, arrays = model_class(spec.model_kind), _folder.read_arrays(folder)
+        ranks_DH = arrays.pop(RANKS, np.zeros((0, 0), dtype=np.float32))
         try:
-            return cls(spec, chosen.restore(spec.model, arrays))
+            return cls(spec, chosen.restore(spec.model, arrays), ranks_DH)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelFolderError(
                 f"the weights in {folder} do not fit its {_folder.SPEC} ({error})", "both from one training",
@@ -150,13 +149,13 @@ class Forecaster:
         return steps
 
 
-def _frame(where: tuple[Ints, Ints, Ints], quantiles_NHQ: Floats, demand: Demand, spec: ForecasterSpec) -> pd.DataFrame:
-    series_N, row_N, cutoff_N = where
-    count, steps, _ = quantiles_NHQ.shape
+def _frame(origins: Origins, said_SWHQ: Doubles, demand: Demand, spec: ForecasterSpec) -> pd.DataFrame:
+    series_N, row_N, cutoff_N = origins.at(np.arange(len(origins)), demand)
+    count, steps = len(origins), said_SWHQ.shape[2]
     first_N = demand.starts_S[series_N] + row_N * demand.step.value
     ds_NH = first_N[:, None] + np.arange(steps) * demand.step.value
     names_S = np.array([one.unique_id for one in demand.series], dtype=object)
-    said = quantiles_NHQ.reshape(count * steps, -1) * demand.output_factor
+    said = said_SWHQ.reshape(count * steps, -1) * demand.output_factor
     frame = pd.DataFrame(
         {
             "unique_id": np.repeat(names_S[series_N], steps),

@@ -48,7 +48,19 @@ _HOMES = {
     "seasonal_naive": "forecast.baselines:SeasonalNaive",
     "ridge": "forecast.baselines:HourlyRidge",
     "trees": "forecast.baselines:QuantileTrees",
+    "residual": "forecast.forecaster.residual:Residual",
+    "ensemble": "forecast.forecaster.ensemble:Ensemble",
 }
+
+
+def joined(models: Mapping[str, Model]) -> Arrays:
+    """The arrays of several models, each behind its name and a slash."""
+    return {f"{name}/{key}": array for name, model in models.items() for key, array in model.arrays().items()}
+
+
+def parted(arrays: Arrays, name: str) -> Arrays:
+    """The arrays of one of several models."""
+    return {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
 
 
 def model_class(kind: str) -> type[Model]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from forecast.calibration import Calibration
 from forecast.features import Features, FeatureState
+from forecast.forecaster.correction import Correction
 from forecast.recipe import Recipe, Task
 from forecast.tables import Columns
 
@@ -27,7 +28,9 @@ class ForecasterSpec(BaseModel):
         delay_seconds: how late values arrived in training.
         series: the series it was trained on.
         features: hinges and flags learned from the training part.
+        model_kind: the kind of the fitted model; a network that corrects a ridge is "residual".
         calibration: learned on the validation part.
+        correction: how the errors of the last days correct a forecast, learned there, too; None where they do not.
         trained_from, trained_until: the span whose values it has seen (UTC); the cutoff of its training table.
         data_digest: SHA-256 of that table.
         seasonal_scale: per series, mean |y - y a week before| of the training part in the source's unit, for
@@ -42,6 +45,7 @@ class ForecasterSpec(BaseModel):
     recipe: Recipe
     task: Task
     model: dict[str, object]
+    model_kind: str
     past: tuple[str, ...]
     known: tuple[str, ...]
     static: tuple[str, ...]
@@ -53,6 +57,7 @@ class ForecasterSpec(BaseModel):
     series: tuple[str, ...]
     features: FeatureState
     calibration: Calibration
+    correction: Correction | None = None
     trained_from: str
     trained_until: str
     data_digest: str
@@ -92,4 +97,6 @@ class ForecasterSpec(BaseModel):
 
     def reach(self, horizon: int) -> int:
         """Steps before the cutoff that can touch a forecast of `horizon` steps."""
-        return self.column_reader.reach(max(1, int(pd.Timedelta(days=1) / self.step)), horizon)
+        per_day = max(1, int(pd.Timedelta(days=1) / self.step))
+        earlier = self.correction.config.days * per_day if self.correction is not None else 0
+        return self.column_reader.reach(per_day, horizon) + earlier

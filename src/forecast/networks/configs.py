@@ -10,6 +10,8 @@ from forecast.errors import RecipeError
 
 Cell = Literal["rnn", "lstm", "gru"]
 ScoreKind = Literal["scaled_dot", "additive", "cosine"]
+Truncation = Literal["newest", "chunks"]
+Forcing = Literal["constant", "linear", "inverse-sigmoid"]
 Width = Annotated[int, Field(ge=1, le=4096)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -26,12 +28,15 @@ def _check_heads(width: int, heads: int) -> None:
 class RecurrentConfig(_Frozen):
     """A recurrent encoder over the observed window.
 
-    `truncate` = k lets the gradient flow through the newest k encoder steps only (truncated backpropagation through
-    time): memory and backward time are bounded by k, and dependencies longer than k are read but no longer learned.
-    None is full backpropagation, which keeps the activations of every step. `kind="gru"` runs torch's form: update gate
-    z = 1 - Γ_u, reset gate applied after the matrix product (`cells.GruCell` is the textbook form).
+    `truncate` = k is truncated backpropagation through time: memory and backward time are bounded by k, and
+    dependencies longer than k are read but no longer learned. None is full backpropagation, which keeps the activations
+    of every step. `truncation` says what becomes of the older steps: "newest" reads them without gradient; "chunks"
+    reads them in chunks of k, the state carried on without its gradient, each chunk learning within itself: for
+    decoders that attend to every step. `kind="gru"` runs torch's form: update gate z = 1 - Γ_u, reset gate applied
+    after the matrix product (`cells.GruCell` is the textbook form).
 
-    Raises: RecipeError when `truncate` meets `bidirectional` (the backward direction ends at the oldest step).
+    Raises: RecipeError when `truncate` meets `bidirectional` (the backward direction ends at the oldest step), and for
+        chunks without their length.
     """
 
     kind: Cell = "lstm"
@@ -41,9 +46,14 @@ class RecurrentConfig(_Frozen):
     residual: bool = False
     dropout: Share = 0.0
     truncate: int | None = Field(default=None, ge=1)
+    truncation: Truncation = "newest"
 
     @model_validator(mode="after")
     def _one_direction_when_truncated(self) -> Self:
+        if self.truncate is None and self.truncation == "chunks":
+            raise RecipeError(
+                'an encoder with truncation = "chunks" and no truncate', "the length of a chunk", "set truncate"
+            )
         if self.truncate is not None and self.bidirectional:
             raise RecipeError(
                 f"an encoder with truncate = {self.truncate} and bidirectional = true",
@@ -109,10 +119,11 @@ class RecurrentDecoderConfig(_Frozen):
     """A recurrent decoder over the horizon's known inputs.
 
     `autoregressive` also feeds the previous step's median; `teacher_forcing` is the share of training steps that are
-    fed the truth instead. `bidirectional` reads the known inputs both ways: they are known at the cutoff.
+    fed the truth instead. `forcing_schedule` keeps that share, or lets it fall over the epochs (`teaching` has the
+    formulas). `bidirectional` reads the known inputs both ways: they are known at the cutoff.
 
-    Raises: RecipeError for teacher forcing without autoregression, for both directions with autoregression, and when
-        the attention's heads do not divide the width of the decoder's output.
+    Raises: RecipeError for teacher forcing without autoregression, a schedule without teacher forcing, both directions
+        with autoregression, and when the attention's heads do not divide the width of the decoder's output.
     """
 
     kind: Literal["recurrent"] = "recurrent"
@@ -122,10 +133,17 @@ class RecurrentDecoderConfig(_Frozen):
     attention: AttentionConfig | None = None
     autoregressive: bool = False
     teacher_forcing: float = Field(default=0.0, ge=0.0, le=1.0)
+    forcing_schedule: Forcing = "constant"
     dropout: Share = 0.0
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if self.forcing_schedule != "constant" and not self.teacher_forcing:
+            raise RecipeError(
+                f'a decoder with forcing_schedule = "{self.forcing_schedule}" and teacher_forcing = 0',
+                "a share that can fall",
+                "set teacher_forcing",
+            )
         if self.teacher_forcing and not self.autoregressive:
             raise RecipeError(
                 f"teacher_forcing = {self.teacher_forcing} with autoregressive = false",
@@ -164,21 +182,25 @@ class AttentionDecoderConfig(_Frozen):
 
 
 class HighwayConfig(_Frozen):
-    """The linear path from the known inputs straight to the output, shared by all hours and with own weights per hour.
+    """The linear path from the known inputs straight to the output.
 
-    Raises: RecipeError when neither part is wanted (set `highway = false` instead).
+    Its weights are `shared` by all hours, follow `smooth` bumps around the clock, and are each hour's own (`hourly`).
+
+    Raises: RecipeError when no part is wanted (set `highway = false` instead).
     """
 
     kind: Literal["hourly"] = "hourly"
     shared: bool = True
     hourly: bool = True
+    smooth: int = Field(default=8, ge=0, le=24)
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
-        if not (self.shared or self.hourly):
+        if not (self.shared or self.hourly or self.smooth):
             raise RecipeError(
-                "a highway with shared = false and hourly = false", "at least one", "set highway = false instead"
-            )
+                "a highway with shared = false, hourly = false and smooth = 0", "at least one",
+                "set highway = false instead",
+            )  # fmt: skip
         return self
 
 
@@ -231,7 +253,7 @@ class NetworkShape(_Frozen):
     `context` and `horizon` are the usual lengths in steps; a call may use others. Column 0 of the past is the load.
     `past_load_columns` and `future_load_columns` are in the load's unit and are scaled with the window.
     `hour_columns` = (a, b) says that future columns a to b-1 are the one-hot local hour. `level_steps` newest steps
-    make the window's level.
+    make the window's level. `base_column` is a future column with somebody's forecast: the network adds to it.
 
     Raises: RecipeError for quantiles that do not rise inside (0, 1), and columns that do not exist.
     """
@@ -247,6 +269,7 @@ class NetworkShape(_Frozen):
     hour_columns: tuple[int, int] | None = None
     level_steps: int = Field(default=168, ge=1)
     steps_per_hour: int = Field(default=1, ge=1)
+    base_column: int | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -255,6 +278,8 @@ class NetworkShape(_Frozen):
             raise RecipeError(f"quantiles {self.quantiles}", "levels that rise inside (0, 1)", "sort and correct them")
         _check_columns("past_load_columns", self.past_load_columns, self.past_columns)
         _check_columns("future_load_columns", self.future_load_columns, self.future_columns)
+        if self.base_column is not None:
+            _check_columns("base_column", (self.base_column,), self.future_columns)
         first, end = self.hour_columns if self.hour_columns is not None else (0, 0)
         if self.hour_columns is not None and not 0 <= first < end <= self.future_columns:
             raise RecipeError(

@@ -28,7 +28,8 @@ def gradient_by_lag(network: DemandNetwork, batch: Sequence[Tensor]) -> Norms:
     The loss is the mean pinball over known targets in units of the windows' scale. `batch` is past, past mask, future,
     future mask, static, targets (B, H; NaN where unknown) and, if there is one, the targets' mask. Measured in
     evaluation mode at the standardised input, so that neither dropout nor the window's level hides the path through the
-    encoder. Weights keep their gradients. With a truncated encoder the lags beyond the truncation are zero.
+    encoder. Weights keep their gradients. With an encoder truncated to its newest k steps the lags beyond are zero; in
+    chunks, every lag that the decoder asks has its gradient from within its chunk.
     """
     captured: list[Tensor] = []
 
@@ -60,8 +61,8 @@ def _scaled_pinball(network: DemandNetwork, batch: Sequence[Tensor]) -> Tensor:
     return torch.where(known_BH, loss_BH, 0.0).sum() / known_BH.sum().clamp(min=1)
 
 
-def name_gradients(norms: npt.ArrayLike) -> Health:
-    """Name a row of gradient norms, newest first.
+def name_gradients(norms: npt.ArrayLike, within: int | None = None) -> Health:
+    """Name a row of gradient norms, newest first; `within` the newest so many, where the rest is cut on purpose.
 
     "exploding": a norm is not finite, or the oldest quarter's median is above `EXPLODING` times the newest quarter's.
     "vanishing": the oldest quarter's median is under `VANISHING` times the largest norm, or all are zero.
@@ -69,7 +70,7 @@ def name_gradients(norms: npt.ArrayLike) -> Health:
     >>> name_gradients([1.0, 0.9, 0.8, 0.7]), name_gradients(gradient_chain(3.0, 0.5, 40))
     ('healthy', 'vanishing')
     """
-    norms_L = np.asarray(norms, dtype=np.float64)
+    norms_L = np.asarray(norms, dtype=np.float64)[:within]
     quarter = max(1, len(norms_L) // 4)
     newest, oldest = np.median(norms_L[:quarter]), np.median(norms_L[-quarter:])
     if not np.isfinite(norms_L).all() or (oldest > EXPLODING * newest and newest > 0):

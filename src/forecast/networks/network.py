@@ -99,13 +99,17 @@ class DemandNetwork(nn.Module):
         targets_BH: Tensor | None = None,
     ) -> tuple[Tensor, Window]:
         """The quantiles in units of each window's scale, (B, H, Q), and the levels and scales; for the loss."""
-        window = self.scaling.window(past_BLP, past_mask_BLP)
+        window = self.scaling.window(past_BLP, past_mask_BLP, static_BS)
         past_BLP = self.scaling.past(past_BLP, past_mask_BLP, window)
         known_BHK = self._known(future_BHF, future_mask_BHF, window)
         # The column of ones is a bias, and keeps the static path alive where a series has no static columns.
         static_BS = torch.cat([self.scaling.static(static_BS), torch.ones_like(window.level_B1)], dim=1)
         encoded = self._encode(past_BLP, past_mask_BLP, static_BS)
         offset_BH = self._offset(known_BHK, future_BHF, future_mask_BHF)
+        if self.shape.base_column is not None:
+            base = self.shape.base_column
+            z_BH = self.scaling.to_z(future_BHF[..., base], window)
+            offset_BH = offset_BH + masked(z_BH, future_mask_BHF[..., base])
         heard_BHK = self.dropout(known_BHK)
         if isinstance(self.decoder, RecurrentDecoder) and self.decoder.autoregressive:
             echo = self._echo(offset_BH, past_BLP[:, -1, :1], targets_BH, window)
@@ -145,11 +149,12 @@ class DemandNetwork(nn.Module):
 
     def _echo(self, offset_BH: Tensor, start_B1: Tensor, targets_BH: Tensor | None, window: Window) -> Echo:
         clip = self.config.scaling.clip
-        share = self.config.decoder.teacher_forcing if isinstance(self.config.decoder, RecurrentDecoderConfig) else 0.0
-        if targets_BH is None or not self.training or share == 0.0:
+        decoder = self.decoder
+        taught = decoder.taught if isinstance(decoder, RecurrentDecoder) and decoder.config.teacher_forcing else None
+        if targets_BH is None or not self.training or taught is None:
             return Echo(self.head, offset_BH, start_B1, clip)
         truth_BH = self.scaling.to_z(targets_BH, window)
-        taught_BH = (torch.rand_like(offset_BH) < share) & ~truth_BH.isnan()
+        taught_BH = (torch.rand_like(offset_BH) < taught) & ~truth_BH.isnan()
         return Echo(self.head, offset_BH, start_B1, clip, masked(truth_BH, taught_BH), taught_BH)
 
 
@@ -186,14 +191,14 @@ def make_highway(config: HighwayConfig, known_columns: int, shape: NetworkShape)
 
     Raises: RecipeError when it wants weights per hour and the shape names no hour columns.
     """
-    if config.hourly and shape.hour_columns is None:
+    if (config.hourly or config.smooth) and shape.hour_columns is None:
         raise RecipeError(
-            "a highway with hourly = true and no hour columns",
+            "a highway with weights by hour and no hour columns",
             "the one-hot local hour among the future columns",
-            "add the hour to the features, or set hourly = false",
+            "add the hour to the features, or set hourly = false and smooth = 0",
         )
     slots = 1 if shape.hour_columns is None else shape.hour_columns[1] - shape.hour_columns[0]
-    return HourlyHighway(known_columns, slots, shared=config.shared, hourly=config.hourly)
+    return HourlyHighway(known_columns, slots, shared=config.shared, hourly=config.hourly, smooth=config.smooth)
 
 
 def build(config: NetworkConfig, shape: NetworkShape, seed: int) -> DemandNetwork:

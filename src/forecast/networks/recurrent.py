@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
+from torch.utils.checkpoint import checkpoint
 
 from forecast.networks.attention import MultiHeadAttention
 from forecast.networks.configs import Cell, RecurrentConfig, RecurrentDecoderConfig
 from forecast.networks.encoded import Encoded
 from forecast.networks.skip import Skip
+from forecast.networks.teaching import taught_share
 
 KERNELS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 State = Tensor | tuple[Tensor, Tensor]
@@ -64,13 +67,23 @@ def _start_weight(name: str, weight: Tensor, width: int, *, forget: bool) -> Non
                 weight[width : 2 * width] = 1.0
 
 
+def _cut(state: State) -> State:
+    """The same state without its past."""
+    return state.detach() if isinstance(state, Tensor) else (state[0].detach(), state[1].detach())
+
+
 class RecurrentEncoder(nn.Module):
     """A stack of recurrent layers over the observed window, started from the static columns.
 
     Shapes: `x_BLC`, `mask_BL`, `static_BS` to `Encoded` with D = width, or twice that in both directions. It is handed
     the observed window and nothing else, so its backward direction begins at the cutoff. The final state is the forward
-    direction's at the newest step beside the backward direction's at the oldest. `config.truncate` = k reads all but
-    the newest k steps without gradient.
+    direction's at the newest step beside the backward direction's at the oldest.
+
+    `config.truncate` = k is truncated backpropagation through time, the state carried on in both forms: "newest" reads
+    all but the newest k steps without gradient; "chunks" cuts the gradient at every k steps, counted from the newest,
+    and reads a chunk again when its gradient is due, so that one chunk's activations are kept at a time. Both give the
+    final state the same gradient. Source: Williams and Peng 1990, "An efficient gradient-based algorithm for on-line
+    training of recurrent network trajectories"; Chen et al. 2016, arXiv 1604.06174 (reading again).
 
     >>> from forecast.networks.configs import RecurrentConfig
     >>> encoder = RecurrentEncoder(RecurrentConfig(kind="gru", width=4), columns=2, static_columns=1)
@@ -81,7 +94,8 @@ class RecurrentEncoder(nn.Module):
     def __init__(self, config: RecurrentConfig, columns: int, static_columns: int) -> None:
         super().__init__()
         self.width = config.width * (2 if config.bidirectional else 1)
-        self.one_way, self.bidirectional, self.truncate = config.width, config.bidirectional, config.truncate
+        self.one_way, self.bidirectional = config.width, config.bidirectional
+        self.truncate, self.truncation = config.truncate, config.truncation
         widths = [columns] + [self.width] * config.layers
         self.layers = nn.ModuleList(
             RecurrentLayer(config.kind, c, config.width, static_columns, bidirectional=config.bidirectional)
@@ -92,15 +106,31 @@ class RecurrentEncoder(nn.Module):
 
     def forward(self, x_BLC: Tensor, mask_BL: Tensor, static_BS: Tensor) -> Encoded:
         states: list[State] = [layer.first_state(static_BS) for layer in self.layers]  # type: ignore[operator]
-        old = max(x_BLC.shape[1] - self.truncate, 0) if self.truncate is not None else 0
-        if old and torch.is_grad_enabled():
+        *older, newest_BKC = self._parts(x_BLC)
+        read: list[Tensor] = []
+        for part_BKC in older:
+            hidden_BKD, states = self._read_older(part_BKC, states)
+            read.append(hidden_BKD)
+        hidden_BKD, _ = self._run(newest_BKC, states)
+        # The state is taken from the newest part: a gradient of zeros never walks through the older ones.
+        return Encoded(torch.cat([*read, hidden_BKD], dim=1) if read else hidden_BKD, mask_BL, self._final(hidden_BKD))
+
+    def _parts(self, x_BLC: Tensor) -> Sequence[Tensor]:
+        """The window in the parts that gradients do not cross, oldest first; the newest has `truncate` steps."""
+        steps, k = x_BLC.shape[1], self.truncate
+        if k is None or steps <= k or not torch.is_grad_enabled():
+            return [x_BLC]
+        if self.truncation == "newest":
+            return torch.split(x_BLC, [steps - k, k], dim=1)
+        first = [steps % k] if steps % k else []
+        return torch.split(x_BLC, first + [k] * (steps // k), dim=1)
+
+    def _read_older(self, x_BKC: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
+        if self.truncation == "newest":
             with torch.no_grad():
-                before_BLD, states = self._run(x_BLC[:, :old], states)
-            hidden_BLD, _ = self._run(x_BLC[:, old:], states)
-            hidden_BLD = torch.cat([before_BLD, hidden_BLD], dim=1)
-        else:
-            hidden_BLD, _ = self._run(x_BLC, states)
-        return Encoded(hidden_BLD, mask_BL, self._final(hidden_BLD))
+                return self._run(x_BKC, states)
+        hidden_BKD, after = checkpoint(self._run, x_BKC, states, use_reentrant=False)
+        return hidden_BKD, [_cut(state) for state in after]
 
     def _run(self, x_BLC: Tensor, states: list[State]) -> tuple[Tensor, list[State]]:
         after: list[State] = []
@@ -122,13 +152,18 @@ class RecurrentDecoder(nn.Module):
     Shapes: `encoded`, `known_BHK`, `static_BS` to `(B, H, D)`; H may be any length. With attention, each step asks the
     encoder's steps and mixes the answer in (Luong et al. 2015, arXiv 1508.04025, section 3). An autoregressive decoder
     also reads `feedback`: the last known load before step 1, then its own median or, while taught, the truth.
+    `taught` is the share of training steps that are taught; `teach` sets it for an epoch.
     """
+
+    taught: Tensor
 
     def __init__(
         self, config: RecurrentDecoderConfig, encoder_width: int, known_columns: int, static_columns: int
     ) -> None:
         super().__init__()
-        self.autoregressive = config.autoregressive
+        self.config, self.autoregressive = config, config.autoregressive
+        # A tensor, so that a compiled network is not compiled again in every epoch; not part of what is saved.
+        self.register_buffer("taught", torch.tensor(config.teacher_forcing), persistent=False)
         columns = known_columns + static_columns + (1 if config.autoregressive else 0)
         start, both_ways = encoder_width + static_columns, config.bidirectional
         self.layer = RecurrentLayer(config.cell, columns, config.width, start, bidirectional=both_ways)
@@ -150,6 +185,10 @@ class RecurrentDecoder(nn.Module):
             return self._roll_out(x_BHC, state, encoded, feedback)
         hidden_BHD, _ = self.layer(x_BHC, state)
         return self._answer(hidden_BHD, encoded)
+
+    def teach(self, epoch: int, epochs: int) -> None:
+        """Sets the share of taught steps of epoch 0, 1, … of `epochs`."""
+        self.taught.fill_(taught_share(self.config, epoch, epochs))
 
     def _roll_out(self, x_BHC: Tensor, state: State, encoded: Encoded, feedback: Feedback) -> Tensor:
         heard_B1, answers = feedback.start_B1, []

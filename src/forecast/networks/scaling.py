@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from forecast.errors import TrainingError
 from forecast.networks.configs import NetworkShape, ScalingConfig
 from forecast.networks.moments import Moments
+from forecast.networks.static_level import StaticLevel
 
 SMALLEST_RATIO = 1e-3
 """A window's scale is at least this share of its level: a constant load is not divided by zero."""
@@ -40,10 +41,11 @@ class WindowScaling(nn.Module):
     """Level and scale of each window, and the standardisation of all columns.
 
     The level is the mean of the known load over the newest `level_steps` steps, failing that over the whole context,
-    failing that the training windows' mean level. The scale is the usual share of the level ("level"), the context's
-    standard deviation about the level ("window") or the training windows' ("series"); a window without any known load
-    has the latter, and one with fewer known steps than a level needs leans on the usual ratio of scale to level,
-    because three hours show no spread.
+    failing that what the static columns say (`StaticLevel`), failing that the training windows' mean level. The scale
+    is the usual share of the level ("level"), the context's standard deviation about the level ("window") or the
+    training windows' ("series"); a window without any known load has the usual share of its static level, failing that
+    the latter, and one with fewer known steps than a level needs leans on the usual ratio of scale to level, because
+    three hours show no spread.
     Load columns become (x − level) / scale; then every column is standardised with the training windows' mean and
     deviation, clipped, and zero where masked. Before `fit` the standardisation is the identity.
     """
@@ -51,6 +53,8 @@ class WindowScaling(nn.Module):
     level: Tensor
     scale: Tensor
     ratio: Tensor
+    past_load_P: Tensor
+    future_load_F: Tensor
 
     def __init__(self, config: ScalingConfig, shape: NetworkShape) -> None:
         super().__init__()
@@ -61,19 +65,24 @@ class WindowScaling(nn.Module):
         self.register_buffer("level", torch.zeros(1))
         self.register_buffer("scale", torch.ones(1))
         self.register_buffer("ratio", torch.full((1,), 0.25))
+        self.static_level = StaticLevel(shape.static_columns) if shape.static_columns else None
         widths = (shape.past_columns, shape.future_columns, shape.static_columns, 3)
         for name, columns in zip(GROUPS, widths, strict=True):
             self.register_buffer(f"{name}_mean", torch.zeros(columns))
             self.register_buffer(f"{name}_std", torch.ones(columns))
 
-    def window(self, past_BLP: Tensor, past_mask_BLP: Tensor) -> Window:
-        """Level, scale and known share of each window; masked entries may hold anything."""
+    def window(self, past_BLP: Tensor, past_mask_BLP: Tensor, static_BS: Tensor | None = None) -> Window:
+        """Level, scale and known share of each window; masked entries may hold anything.
+
+        `static_BS` tells the level of a window without any known load.
+        """
         mask_BL = (past_mask_BLP[..., 0] > 0).to(past_BLP.dtype)
         y_BL = masked(past_BLP[..., 0], mask_BL)
         level_B1, variance_B1 = _level_and_variance(y_BL, mask_BL, self.level_steps)
         known_B1 = mask_BL.mean(1, keepdim=True)
         some_B1 = known_B1 > 0
-        level_B1 = torch.where(some_B1, level_B1, self.level)
+        usual_B1, usual_scale_B1 = self._usual(static_BS, level_B1)
+        level_B1 = torch.where(some_B1, level_B1, usual_B1)
         trust_B1 = (mask_BL.sum(1, keepdim=True) / min(self.level_steps, mask_BL.shape[1])).clamp(max=1.0)
         variance_B1 = trust_B1 * variance_B1 + (1 - trust_B1) * (self.ratio * level_B1) ** 2
         own_B1 = torch.maximum(variance_B1.sqrt(), _smallest(level_B1))
@@ -81,7 +90,16 @@ class WindowScaling(nn.Module):
             return Window(level_B1, self.scale.expand_as(level_B1), known_B1)
         if self.by == "level":
             own_B1 = torch.maximum(self.ratio * level_B1.abs(), HALF * own_B1)
-        return Window(level_B1, torch.where(some_B1, own_B1, self.scale), known_B1)
+        return Window(level_B1, torch.where(some_B1, own_B1, usual_scale_B1), known_B1)
+
+    def _usual(self, static_BS: Tensor | None, like_B1: Tensor) -> tuple[Tensor, Tensor]:
+        """Level and scale of windows without any known load."""
+        level_B1, scale_B1 = self.level.expand_as(like_B1), self.scale.expand_as(like_B1)
+        if static_BS is None or self.static_level is None:
+            return level_B1, scale_B1
+        fitted, told_B1 = self.static_level.fitted > 0, self.static_level(static_BS)
+        told_scale_B1 = torch.maximum(self.ratio * told_B1, _smallest(told_B1))
+        return torch.where(fitted, told_B1, level_B1), torch.where(fitted, told_scale_B1, scale_B1)
 
     def past(self, past_BLP: Tensor, past_mask_BLP: Tensor, window: Window) -> Tensor:
         """Standardised past, (B, L, P)."""
@@ -117,24 +135,42 @@ class WindowScaling(nn.Module):
         Raises:
             TrainingError: `batches` is an iterator that can be read once only, or holds no known load.
         """
-        if isinstance(batches, Iterator):
-            raise TrainingError("an iterator to fit the scaling", "batches that can be read twice", "pass a list")
+        _check_twice(batches)
+        static_NS, level_N1 = self._fit_level(batches)
+        if self.static_level is not None:
+            self.static_level.fit(static_NS, level_N1)
+        self._fit_columns(batches, GROUPS)
+
+    @torch.no_grad()
+    def refit_level(self, batches: Iterable[Sequence[Tensor]]) -> None:
+        """Learn level, scale and their inputs again from a new series' windows; all other columns keep their units.
+
+        Raises:
+            TrainingError: as `fit`.
+        """
+        _check_twice(batches)
         self._fit_level(batches)
+        self._fit_columns(batches, ("window",))
+
+    def _fit_columns(self, batches: Iterable[Sequence[Tensor]], groups: Sequence[str]) -> None:
         columns = {name: Moments(len(getattr(self, f"{name}_mean"))) for name in GROUPS}
         for past, past_mask, future, future_mask, static, *_ in batches:
-            window = self.window(past, past_mask)
+            window = self.window(past, past_mask, static)
             columns["past"].add(self._in_scale(past, past_mask, window, "past"), past_mask)
             columns["future"].add(self._in_scale(future, future_mask, window, "future"), future_mask)
             columns["static"].add(static, ~static.isnan())
             columns["window"].add(_window_columns(window))
-        for name, moments in columns.items():
-            for part, values in zip(("mean", "std"), moments.result(), strict=True):
+        for name in groups:
+            for part, values in zip(("mean", "std"), columns[name].result(), strict=True):
                 getattr(self, f"{name}_{part}").copy_(values)
 
-    def _fit_level(self, batches: Iterable[Sequence[Tensor]]) -> None:
-        """Mean level of the windows with history, root of their mean variance about it, usual ratio of the two."""
-        moments = Moments(3)
-        for past, past_mask, *_ in batches:
+    def _fit_level(self, batches: Iterable[Sequence[Tensor]]) -> tuple[Tensor, Tensor]:
+        """Mean level of the windows with history, root of their mean variance about it, usual ratio of the two.
+
+        Returns the static columns and the level of those windows, (N, S) and (N, 1).
+        """
+        moments, meters, levels = Moments(3), [], []
+        for past, past_mask, _, _, static, *_ in batches:
             mask_BL = (past_mask[..., 0] > 0).double()
             y_BL = masked(past[..., 0].double(), mask_BL)
             level_B1, variance_B1 = _level_and_variance(y_BL, mask_BL, self.level_steps)
@@ -142,23 +178,32 @@ class WindowScaling(nn.Module):
             std_B1 = variance_B1.sqrt()
             ratio_B1 = std_B1 / torch.maximum(level_B1.abs(), std_B1).clamp(min=SMALLEST_SCALE)
             all_B3 = torch.cat([level_B1, variance_B1, ratio_B1], dim=1)
-            moments.add(all_B3, mask_BL.amax(1, keepdim=True).expand_as(all_B3))
+            some_B1 = mask_BL.amax(1, keepdim=True)
+            moments.add(all_B3, some_B1.expand_as(all_B3))
+            meters.append(static[some_B1.flatten() > 0].cpu())
+            levels.append(level_B1[some_B1.flatten() > 0].cpu())
         if moments.empty:
             raise TrainingError("training windows with no known load", "known load", "check the column and the mask")
         level, variance, ratio = moments.result()[0]
         self.level.fill_(level)
         self.scale.fill_(torch.maximum(variance.sqrt(), _smallest(level)))
         self.ratio.fill_(ratio)
+        return torch.cat(meters), torch.cat(levels)
 
     def _in_scale(self, x_BTC: Tensor, mask_BTC: Tensor, window: Window, name: str) -> Tensor:
         x_BTC = masked(x_BTC, mask_BTC)
         level_B11, scale_B11 = window.level_B1.unsqueeze(2), window.scale_B1.unsqueeze(2)
-        load_C: Tensor = self.past_load_P if name == "past" else self.future_load_F  # type: ignore[assignment]
+        load_C = self.past_load_P if name == "past" else self.future_load_F
         return torch.where(load_C, ((x_BTC - level_B11) / scale_B11).clamp(-self.clip, self.clip), x_BTC)
 
     def _standard(self, name: str, x: Tensor, mask: Tensor) -> Tensor:
         z = (x - getattr(self, f"{name}_mean")) / getattr(self, f"{name}_std")
         return masked(z.clamp(-self.clip, self.clip), mask)
+
+
+def _check_twice(batches: Iterable[Sequence[Tensor]]) -> None:
+    if isinstance(batches, Iterator):
+        raise TrainingError("an iterator to fit the scaling", "batches that can be read twice", "pass a list")
 
 
 def _flags(columns: Sequence[int], count: int) -> Tensor:

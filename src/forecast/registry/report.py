@@ -12,6 +12,7 @@ import pandas as pd
 from forecast.errors import RegistryError
 from forecast.metrics import score, sliced
 from forecast.recipe import Task
+from forecast.registry.explained import log_explanation
 from forecast.registry.listing import aliases
 from forecast.registry.models import Verdict, example_inputs, log_forecaster, promote, register
 from forecast.registry.runs import Run, dataset_name, recipe_params, retraining
@@ -234,6 +235,7 @@ def _draw_recipe(run: Run, story: _Story, mine: pd.DataFrame, model: str) -> Non
             plots.fan_chart(_history(story.demand), last, last[["ds", "y"]], title=f"The last forecast of {model}",
                             unit=unit, zone=one.zone), "fan chart",
         )  # fmt: skip
+        log_explanation(run, story.fitted[model].forecaster, story.demand, last["cutoff"].iloc[0])
     run.figure(plots.error_by_lead_and_hour(mine, zones=story.zones, unit=unit), "error by lead and hour")
     run.figure(plots.calibration_diagram(mine, zones=story.zones), "calibration")
     norms = story.fitted[model].report.gradient_by_lag

@@ -75,6 +75,7 @@ def quiet_mlflow() -> None:
     """Before mlflow is imported: no telemetry, no hints to the terminal, no pages of migration logs."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     for name in ("alembic", "mlflow.tracking.fluent", "mlflow.pyfunc"):
         logging.getLogger(name).setLevel(logging.WARNING)

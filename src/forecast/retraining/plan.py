@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from forecast import clock
 from forecast.backtest import Plan
@@ -22,6 +22,7 @@ class RetrainingPlan(BaseModel):
         recipes: the candidates; the weekly seasonal naive always stands beside them.
         weeks: the walk covers the last weeks of the data.
         every, gate, horizon, refit: the walk's moments, as on the command line.
+        warm: a fold goes on from the fold before, instead of learning anew; only where there are several.
         until: learn and walk only with what was known at this stamp (aware); all of it where None.
         train_every: at which moments networks are trained; the walk's where None.
     """
@@ -34,13 +35,25 @@ class RetrainingPlan(BaseModel):
     gate: str | None = None
     horizon: int | None = Field(None, ge=1)
     refit: str | int = "never"
+    warm: bool = False
     until: str | None = None
     train_every: str | None = None
+
+    @model_validator(mode="after")
+    def _warm_refits(self) -> RetrainingPlan:
+        if self.warm and self.refit == "never":
+            raise ValueError("warm asks for a refit, monthly or after a number of cutoffs, and refit is never")
+        return self
 
     @property
     def candidates(self) -> tuple[str, ...]:
         """The recipes and the reference."""
         return tuple(dict.fromkeys([*self.recipes, REFERENCE]))
+
+    @property
+    def refits(self) -> str:
+        """When the walk learns again and how, as titles say it: "monthly, warm"."""
+        return f"{self.refit}, warm" if self.warm else str(self.refit)
 
     @property
     def chosen(self) -> dict[str, Recipe]:

@@ -18,7 +18,7 @@ from forecast.retraining.plan import RetrainingPlan
 from forecast.settings import Settings
 from forecast.sources import Declaration, read
 from forecast.tables import load_demand, save_demand
-from forecast.training import Progress, fit
+from forecast.training import Progress, cores, fit, refresh_fitted
 from forecast.windows import origins_every, training_origins_at
 
 
@@ -57,15 +57,18 @@ def walk_recipe(
     table: Path, recipe: str, plan: RetrainingPlan, work: Path, *, progress: WalkProgress | None = None,
     training: Progress | None = None,
 ) -> Path:  # fmt: skip
-    """Walks one recipe forward over the last weeks.
+    """Walks one recipe forward over the last weeks; the members of an ensemble learn on all cores that are free.
 
     Returns:
         the recipe's folder: `walk.parquet`, and per fold a model folder with its `report.json`.
     """
     demand = plan.known(load_demand(table))
     chosen = named(recipe)
-    fits = {chosen.name: partial(fit, recipe=chosen, task=plan.task(demand), progress=training)}
-    walked = walk(demand, fits, plan.walk_plan(demand), refit=plan.refit, progress=progress)
+    learn = partial(fit, recipe=chosen, task=plan.task(demand), progress=training, processes=cores())
+    walked = walk(
+        demand, {chosen.name: learn}, plan.walk_plan(demand), refit=plan.refit,
+        refresh=refresh_fitted if plan.warm else None, progress=progress,
+    )  # fmt: skip
     folder = work / chosen.name
     folder.mkdir(parents=True, exist_ok=True)
     for number, fitted in enumerate(walked.fitted[chosen.name]):
@@ -80,7 +83,9 @@ def train_winner(
     """Trains the winning recipe on everything known, what the registry will serve; returns its model folder."""
     demand = plan.known(load_demand(table))
     winner = plan.chosen[read_judgement(judgement).winner]
-    fitted = fit(demand, winner, plan.task(demand), checkpoint=work / "checkpoints", progress=progress)
+    fitted = fit(
+        demand, winner, plan.task(demand), checkpoint=work / "checkpoints", progress=progress, processes=cores()
+    )
     folder = work / "winner"
     save_fitted(fitted, folder)
     return folder
@@ -98,5 +103,5 @@ def publish(
     walks = pd.read_parquet(judgement.parent / WALK)
     return log_retraining(
         settings, demand=demand, task=plan.task(demand), walk_table=walks, fitted=fitted, scores=judged.table,
-        verdict=judged.verdict, winner=judged.winner, title=title, folds=folds,
+        verdict=judged.verdict, winner=judged.winner, title=title, folds=folds, tags={"refit": plan.refits},
     )  # fmt: skip

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,16 @@ import numpy as np
 from forecast.calibration import Calibration
 from forecast.errors import NotEnoughHistory
 from forecast.features import Features
-from forecast.forecaster import Forecaster, ForecasterSpec, Model
+from forecast.forecaster import Ensemble, Forecaster, ForecasterSpec, Model
 from forecast.metrics import seasonal_scale
 from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.tables import Demand
-from forecast.training.baseline import CALIBRATED, LEARNED, calibrate, learn_baseline, some_inputs
-from forecast.training.learn import LearnedNetwork, learn_network
+from forecast.training.baseline import learn_baseline
+from forecast.training.calibrating import Lessons, learn_lessons, no_lessons
+from forecast.training.learn import LearnedMember, NetworkLearning, Parts
 from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
+from forecast.training.threads import one_thread
 
 OPTIMISTIC = "actual (optimistic)"
 
@@ -32,11 +36,11 @@ class TrainingReport:
     """How a training went.
 
     Attributes:
-        history: per epoch: stage, epoch, train_loss, validation_loss, rate.
-        best_epoch: the epoch whose averaged weights were kept; 0 for a baseline.
+        history: per epoch: stage, epoch, train_loss, validation_loss, rate; and, in an ensemble, the member.
+        best_epoch: the epoch whose averaged weights were kept, of the first network; 0 for a baseline.
         seconds: wall time.
-        gradient_by_lag: mean gradient norm by encoder step, newest first; empty for a baseline.
-        gradient_health: "healthy", "vanishing", "exploding", or "" for a baseline.
+        gradient_by_lag: mean gradient norm by encoder step, newest first, of the first network; empty for a baseline.
+        gradient_health: "healthy", "vanishing", "exploding" (the worst of all members), or "" for a baseline.
         windows: training windows at hand.
     """
 
@@ -46,6 +50,21 @@ class TrainingReport:
     gradient_by_lag: list[float] = field(default_factory=list)
     gradient_health: str = ""
     windows: int = 0
+
+    @classmethod
+    def of(cls, members: list[LearnedMember], began: float, windows: int) -> TrainingReport:
+        """The report of all members together."""
+        networks = [one for one in members if one.history]
+        several = len(members) > 1
+        history = [
+            {"member": number, **row} if several else row for number, one in enumerate(members) for row in one.history
+        ]
+        health = [one.gradient_health for one in networks]
+        return cls(
+            history, networks[0].best_epoch if networks else 0, time.monotonic() - began,
+            networks[0].gradient_by_lag if networks else [],
+            next((word for word in ("exploding", "vanishing", "healthy") if word in health), ""), windows,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +76,13 @@ class Fitted:
 
 
 def fit(
-    demand: Demand, recipe: Recipe, task: Task, *, checkpoint: Path | None = None, progress: Progress | None = None
+    demand: Demand,
+    recipe: Recipe,
+    task: Task,
+    *,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    processes: int = 1,
 ) -> Fitted:
     """Trains one recipe on everything that the table shows.
 
@@ -70,6 +95,7 @@ def fit(
         task: what the forecaster will be asked.
         checkpoint: folder for checkpoints; a run that was killed goes on from there, to the same bits.
         progress: told after every epoch.
+        processes: members of an ensemble that learn side by side, each in a fresh process; the result is the same.
 
     Raises:
         NotEnoughHistory: no window of context + horizon steps is known.
@@ -77,30 +103,28 @@ def fit(
     """
     began = time.monotonic()
     span = Span(demand, recipe, task)
-    learned = _learn(span, recipe, checkpoint, progress or Silent())
-    spec = _spec(span, recipe, task, learned)
-    report = TrainingReport(
-        learned.history, learned.best_epoch, time.monotonic() - began, learned.gradient_by_lag, learned.gradient_health,
-        learned.windows,
-    )  # fmt: skip
-    return Fitted(Forecaster(spec, learned.model), report)
+    parts = parts_of(span)
+    members = _members(span, parts, checkpoint, progress or Silent(), processes)
+    # Members learn from the same spans, so either all of them were refitted on the whole or what was kept answers.
+    used = parts.final if members[0].refitted else parts.features
+    model, judged = together([one.model for one in members]), _judged(members)
+    spec = spec_of(span, model, used)
+    lessons = no_lessons(spec)
+    if judged is not None:
+        lessons = learn_lessons(spec_of(span, judged, parts.features), judged, span)
+    return Fitted(taught(spec, model, lessons), TrainingReport.of(members, began, len(parts.whole)))
 
 
-@dataclass
-class _Learned:
-    """What either kind of learning hands over."""
-
-    model: Model
-    features: Features
-    calibration: Calibration
-    windows: int
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    gradient_by_lag: list[float] = field(default_factory=list)
-    gradient_health: str = ""
+def taught(spec: ForecasterSpec, model: Model, lessons: Lessons) -> Forecaster:
+    """The forecaster with what held-out forecasts taught."""
+    update = {"calibration": lessons.calibration, "correction": lessons.correction}
+    return Forecaster(spec.model_copy(update=update), model, lessons.ranks_DH)
 
 
-def _learn(span: Span, recipe: Recipe, checkpoint: Path | None, progress: Progress) -> _Learned:
+def parts_of(span: Span) -> Parts:
+    """The early part, what is held out, and the whole."""
+    final = span.features(span.demand)
+    whole = span.windows(final, span.demand)
     early = span.demand.as_of(span.split)
     try:
         features = span.features(early)
@@ -108,41 +132,75 @@ def _learn(span: Span, recipe: Recipe, checkpoint: Path | None, progress: Progre
         held_out = span.windows(features, span.demand, since=span.split)
     except NotEnoughHistory:
         # Too short to hold anything out: learn from all of it, and promise no calibrated interval.
-        features = span.features(span.demand)
-        train, held_out = span.windows(features, span.demand), None
-    final = span.features(span.demand)
-    whole = span.windows(final, span.demand)
-    if isinstance(recipe.model, NetworkModel):
-        learned: LearnedNetwork = learn_network(
-            recipe, span.task, (features, train, held_out), (final, whole), checkpoint, _key(span, recipe), progress
-        )
-        calibration = Calibration.none(recipe.quantiles)
-        if held_out is not None:
-            calibration = calibrate(learned.judged, some_inputs(features, held_out, CALIBRATED), recipe.quantiles)
-        used = final if learned.refitted else features
-        return _Learned(
-            learned.model, used, calibration, len(whole), learned.history, learned.best_epoch, learned.gradient_by_lag,
-            learned.gradient_health,
-        )  # fmt: skip
+        features, train, held_out = final, whole, None
+    return Parts(features, train, held_out, final, whole, span.task.horizon, span.recipe.quantiles)
+
+
+def together(models: list[Model]) -> Model:
+    """One model, or several as an ensemble."""
+    return models[0] if len(models) == 1 else Ensemble(tuple(models))
+
+
+def learn_member(span: Span, parts: Parts, number: int, checkpoint: Path | None, progress: Progress) -> LearnedMember:
+    """Learns one member of the recipe: judged on the early part, then on the whole."""
+    model = span.recipe.members[number]
+    if isinstance(model, NetworkModel):
+        return NetworkLearning(model, parts, checkpoint, key_of(span, number), progress).run()
+    answering = learn_baseline(model, parts.final, parts.whole, parts.levels)
+    if parts.held_out is None:
+        return LearnedMember(answering, None)
     progress.epoch("learn", 1, 1, {})
-    model, calibration = learn_baseline(recipe, (features, train, held_out), (final, whole))
-    return _Learned(model, final, calibration, min(len(whole), LEARNED))
+    return LearnedMember(answering, learn_baseline(model, parts.features, parts.train, parts.levels))
 
 
-def _key(span: Span, recipe: Recipe) -> str:
-    """What a checkpoint belongs to: recipe, task and data."""
-    text = recipe.model_dump_json() + span.task.model_dump_json() + span.demand.digest
+def _members(
+    span: Span, parts: Parts, checkpoint: Path | None, progress: Progress, processes: int
+) -> list[LearnedMember]:
+    count = len(span.recipe.members)
+    folders = [
+        checkpoint / f"member-{number}" if checkpoint is not None and count > 1 else checkpoint
+        for number in range(count)
+    ]
+    if processes <= 1 or count == 1:
+        return [learn_member(span, parts, number, folders[number], progress) for number in range(count)]
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(processes, count), mp_context=context, initializer=one_thread) as pool:
+        told = (span.demand, span.recipe, span.task)
+        futures = {pool.submit(_elsewhere, *told, number, folders[number]): number for number in range(count)}
+        learned: dict[int, LearnedMember] = {}
+        for future in as_completed(futures):
+            learned[futures[future]] = future.result()
+            progress.epoch("members", len(learned), count, {})
+    return [learned[number] for number in range(count)]
+
+
+def _elsewhere(demand: Demand, recipe: Recipe, task: Task, number: int, checkpoint: Path | None) -> LearnedMember:
+    """One member in a process of its own, where parts are made again."""
+    span = Span(demand, recipe, task)
+    return learn_member(span, parts_of(span), number, checkpoint, Silent())
+
+
+def _judged(members: list[LearnedMember]) -> Model | None:
+    judged = [one.judged for one in members if one.judged is not None]
+    return together(judged) if len(judged) == len(members) else None
+
+
+def key_of(span: Span, number: int) -> str:
+    """What a checkpoint belongs to: recipe, member, task and data."""
+    text = span.recipe.model_dump_json() + str(number) + span.task.model_dump_json() + span.demand.digest
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _spec(span: Span, recipe: Recipe, task: Task, learned: _Learned) -> ForecasterSpec:
-    demand = span.demand
+def spec_of(span: Span, model: Model, features: Features) -> ForecasterSpec:
+    """Everything about a model of this span that is no weight; not yet calibrated."""
+    demand, recipe = span.demand, span.recipe
     week = 7 * demand.steps_per_day
     scales = {one.unique_id: seasonal_scale(demand.observed(one), week) * demand.output_factor for one in demand.series}
     return ForecasterSpec(
         recipe=recipe,
-        task=task,
-        model=learned.model.settings(),
+        task=span.task,
+        model=model.settings(),
+        model_kind=model.kind,
         past=demand.columns.past,
         known=demand.columns.known,
         static=demand.columns.static,
@@ -152,13 +210,13 @@ def _spec(span: Span, recipe: Recipe, task: Task, learned: _Learned) -> Forecast
         country=demand.country,
         delay_seconds=int(demand.delay.total_seconds()),
         series=tuple(one.unique_id for one in demand.series),
-        features=learned.features.state,
-        calibration=learned.calibration,
+        features=features.state,
+        calibration=Calibration.none(recipe.quantiles),
         trained_from=span.begin.isoformat(),
         trained_until=span.end.isoformat(),
         data_digest=demand.digest,
         seasonal_scale={name: float(scale) if np.isfinite(scale) else None for name, scale in scales.items()},
-        weather=OPTIMISTIC if set(demand.columns.known) - set(learned.features.state.binary) else "none",
+        weather=OPTIMISTIC if set(demand.columns.known) - set(features.state.binary) else "none",
         made_with={"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     )

@@ -7,12 +7,13 @@ from its checkpoint ends with the same bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -20,17 +21,23 @@ from forecast.errors import NonFiniteLoss
 from forecast.features import Features
 from forecast.features.civil import CivilClock
 from forecast.networks.arrays import load_arrays, state_arrays
+from forecast.networks.hiding import hide_history
 from forecast.networks.network import DemandNetwork
+from forecast.networks.recurrent import RecurrentDecoder
 from forecast.networks.runtime import tensors
 from forecast.networks.scaling import Window
+from forecast.networks.warmstart import start_from
 from forecast.recipe import TrainingConfig
 from forecast.training import checkpoint
+from forecast.training.optimiser import make_optimiser, rate_at
 from forecast.training.progress import Progress
 from forecast.windows import Ints, WindowSet
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 Batch = tuple[Five, Tensor, Tensor]
 Scaled = Callable[..., tuple[Tensor, Window]]
+Loss = Callable[[Batch], Tensor]
+Arrays = Mapping[str, npt.NDArray[Any]]
 EVALUATED = 2048
 
 
@@ -95,19 +102,33 @@ class Loop:
         feed: the training windows.
         config: how it learns.
         validation: the windows that stop it, or None to run all epochs.
-        epochs: passes that the schedule is made for.
+        device: where it learns.
+        start: weights of another network, of which whatever fits is taken; `started` says what was and what was not.
+            The start is judged, too: where no epoch beats it, it is kept (`best_epoch` is 0).
+        learner: what is trained, where that is not the network itself but holds it, with its `loss` of a batch.
     """
 
     def __init__(
-        self, network: DemandNetwork, feed: Feed, config: TrainingConfig, validation: Feed | None, device: str
+        self,
+        network: DemandNetwork,
+        feed: Feed,
+        config: TrainingConfig,
+        validation: Feed | None,
+        device: str,
+        *,
+        start: Arrays | None = None,
+        learner: tuple[nn.Module, Loss] | None = None,
     ) -> None:
-        self.network, self.feed, self.config, self.validation, self.device = network, feed, config, validation, device
+        self.feed, self.config, self.validation, self.device = feed, config, validation, device
+        self.network: DemandNetwork = network
+        self.started = start_from(network, start) if start is not None else None
         self.levels_Q = torch.tensor(network.shape.quantiles, device=device)
         self.drawn = min(len(feed.windows), config.windows_per_epoch)
         self.steps = math.ceil(self.drawn / config.batch)
-        self.optimiser = _optimiser(network, config)
         self.scaled: Scaled = torch.compile(network.scaled) if config.compile else network.scaled
-        self.average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        self.learner, self.loss = learner if learner is not None else (network, self._pinball)
+        self.optimiser = make_optimiser(self.learner, config)
+        self.average = {name: value.detach().clone() for name, value in self.learner.state_dict().items()}
         self.best = {name: value.clone() for name, value in self.average.items()}
         self.notes: dict[str, Any] = {"epoch": 0, "history": [], "best_epoch": 0, "best_loss": math.inf}
 
@@ -117,7 +138,8 @@ class Loop:
         Raises:
             NonFiniteLoss: loss or weights are no longer numbers; the checkpoint before that epoch is kept.
         """
-        self._resume(path, key)
+        if not self._resume(path, key) and self.started is not None and self.validation is not None:
+            self.notes["best_loss"] = self._finite(self._validation_loss(), "the starting weights")
         while self.notes["epoch"] < until and not self._out_of_patience():
             metrics = self._epoch(self.notes["epoch"])
             self.notes["epoch"] += 1
@@ -125,37 +147,57 @@ class Loop:
             progress.epoch(stage, self.notes["epoch"], until, metrics)
             if path is not None:
                 checkpoint.write(path, key, self._state())
-        self.network.load_state_dict(self.best)
+        self.learner.load_state_dict(self.best)
+
+    def _pinball(self, batch: Batch) -> Tensor:
+        return batch_loss(self.network, batch, self.levels_Q, self.scaled)
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         torch.manual_seed(self.config.seed * 100_003 + epoch)
+        if isinstance(self.network.decoder, RecurrentDecoder):
+            self.network.decoder.teach(epoch, self.config.epochs)
         order_N = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.feed.windows))[: self.drawn]
-        self.network.train()
-        total = 0.0
+        self.learner.train()
+        total, norms = 0.0, []
         for place in range(self.steps):
             rate = self._rate(epoch * self.steps + place)
             index_B = np.sort(order_N[place * self.config.batch : (place + 1) * self.config.batch])
-            total += self._step(index_B, rate, epoch) * len(index_B)
-        metrics = {"train_loss": total / self.drawn, "rate": rate}
+            loss, norm = self._step(index_B, rate, epoch)
+            total += loss * len(index_B)
+            norms.append(norm)
+        metrics = {
+            "train_loss": total / self.drawn,
+            "rate": rate,
+            "gradient_norm": float(np.mean(norms)),
+            "clipped_share": float(np.mean(np.array(norms) > self.config.clip)),
+        }
         if self.validation is not None:
             metrics["validation_loss"] = self._validation_loss()
         return metrics
 
-    def _step(self, index_B: Ints, rate: float, epoch: int) -> float:
+    def _step(self, index_B: Ints, rate: float, epoch: int) -> tuple[float, float]:
+        """One step; its loss, and the gradient's norm before clipping."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
-            loss = batch_loss(self.network, self.feed.batch(index_B), self.levels_Q, self.scaled)
+            loss = self.loss(self._shown(self.feed.batch(index_B)))
         if not torch.isfinite(loss):
             self._stop(f"the loss became {float(loss.detach())} in epoch {epoch + 1} at rate {rate:g}")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        norm = nn.utils.clip_grad_norm_(self.learner.parameters(), self.config.clip)
         if not torch.isfinite(norm):
             self._stop(f"the gradient's norm became {float(norm)} in epoch {epoch + 1} at rate {rate:g}")
         self.optimiser.step()
         self._average(epoch * self.steps)
-        return float(loss.detach())
+        return float(loss.detach()), float(norm)
+
+    def _shown(self, batch: Batch) -> Batch:
+        """The batch, some of its windows without history where the recipe says so."""
+        if not self.config.unseen:
+            return batch
+        past, past_mask, future, future_mask, static = hide_history(batch[0], self.config.unseen, self.network.scaling)
+        return (past, past_mask, future, future_mask, static), *batch[1:]
 
     def _stop(self, found: str) -> None:
         raise NonFiniteLoss(
@@ -166,33 +208,37 @@ class Loop:
         """Exponential average of the weights, its memory growing with the steps made."""
         decay = min(self.config.averaging, (1 + step) / (10 + step)) if self.config.averaging else 0.0
         with torch.no_grad():
-            for name, value in self.network.state_dict().items():
+            for name, value in self.learner.state_dict().items():
                 if value.is_floating_point():
                     self.average[name].lerp_(value, 1 - decay)
 
     def _validation_loss(self) -> float:
         assert self.validation is not None
-        raw = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average)
-        self.network.eval()
+        raw = {name: value.detach().clone() for name, value in self.learner.state_dict().items()}
+        self.learner.load_state_dict(self.average)
+        self.learner.eval()
         total, count = 0.0, 0.0
         with torch.no_grad():
             for batch in self.validation.spread(EVALUATED, 256):
                 known = float(batch[2].sum())
                 total += float(batch_loss(self.network, batch, self.levels_Q)) * known
                 count += known
-        self.network.load_state_dict(raw)
+        self.learner.load_state_dict(raw)
         return total / max(count, 1.0)
 
     def _judge(self, metrics: dict[str, float]) -> None:
         """Keeps the averaged weights when they are the best so far; without validation the last are."""
         self.notes["history"].append({"epoch": self.notes["epoch"], **metrics})
         loss = metrics.get("validation_loss", -float(self.notes["epoch"]))
-        if not math.isfinite(loss):
-            self._stop(f"the validation loss became {loss} in epoch {self.notes['epoch']}")
+        self._finite(loss, f"epoch {self.notes['epoch']}")
         if loss < self.notes["best_loss"]:
             self.notes["best_loss"], self.notes["best_epoch"] = loss, self.notes["epoch"]
             self.best = {name: value.clone() for name, value in self.average.items()}
+
+    def _finite(self, loss: float, where: str) -> float:
+        if not math.isfinite(loss):
+            self._stop(f"the validation loss became {loss} in {where}")
+        return loss
 
     def _out_of_patience(self) -> bool:
         return bool(
@@ -200,46 +246,29 @@ class Loop:
         )
 
     def _rate(self, step: int) -> float:
-        """The learning rate of a step (Smith and Topin 2018 for one cycle)."""
-        share = step / max(1, self.config.epochs * self.steps - 1)
-        if self.config.schedule == "constant":
-            return self.config.rate
-        if self.config.schedule == "cosine":
-            return self.config.rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
-        rise = 0.25
-        if share < rise:
-            return self.config.rate * (0.04 + 0.96 * (1 - math.cos(math.pi * share / rise)) / 2)
-        return self.config.rate * (1e-3 + (1 - 1e-3) * (1 + math.cos(math.pi * (share - rise) / (1 - rise))) / 2)
+        """The learning rate of a step."""
+        return rate_at(step / max(1, self.config.epochs * self.steps - 1), self.config)
 
     def _state(self) -> checkpoint.Progressed:
-        arrays = {f"network/{name}": array for name, array in state_arrays(self.network).items()}
+        arrays = {f"network/{name}": array for name, array in state_arrays(self.learner).items()}
         for part, weights in (("average", self.average), ("best", self.best)):
             arrays |= {f"{part}/{name}": value.cpu().numpy().copy() for name, value in weights.items()}
         return checkpoint.Progressed(arrays | checkpoint.optimiser_arrays(self.optimiser), self.notes)
 
-    def _resume(self, path: Path | None, key: str) -> None:
+    def _resume(self, path: Path | None, key: str) -> bool:
+        """Whether there was a checkpoint to go on from."""
         state = checkpoint.read(path, key) if path is not None else None
         if state is None:
-            return
+            return False
         parts: dict[str, dict[str, Any]] = {"network": {}, "average": {}, "best": {}}
         for name, array in state.arrays.items():
             part, _, rest = name.partition("/")
             if part in parts:
                 parts[part][rest] = array
-        load_arrays(self.network, parts["network"])
+        load_arrays(self.learner, parts["network"])
         for part, weights in (("average", self.average), ("best", self.best)):
             for name, array in parts[part].items():
                 weights[name] = torch.from_numpy(np.array(array)).to(self.device)
         checkpoint.restore_optimiser(self.optimiser, state.arrays)
         self.notes = state.notes
-
-
-def _optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    weights = [value for value in network.parameters() if value.requires_grad]
-    if config.optimiser == "adamw":
-        return torch.optim.AdamW(weights, lr=config.rate, weight_decay=config.weight_decay)
-    if config.optimiser == "adam":
-        return torch.optim.Adam(weights, lr=config.rate)
-    if config.optimiser == "rmsprop":
-        return torch.optim.RMSprop(weights, lr=config.rate, alpha=0.99, momentum=config.momentum)
-    return torch.optim.SGD(weights, lr=config.rate, momentum=config.momentum, weight_decay=config.weight_decay)
+        return True

@@ -8,7 +8,7 @@ import pandas as pd
 from forecast import calendars
 from forecast.errors import NotEnoughHistory
 from forecast.features import Features, fit_features
-from forecast.recipe import NetworkModel, Recipe, Task
+from forecast.recipe import Recipe, Task
 from forecast.tables import Demand
 from forecast.windows import Origins, WindowSet, origins_every, training_origins_at
 
@@ -23,7 +23,7 @@ class Span:
         self.context = recipe.context_steps(demand.step)
         self.begin = min(one.start for one in demand.series)
         self.end = demand.known_until if demand.known_until is not None else demand.last_known_end()
-        share = recipe.model.training.validation_share if isinstance(recipe.model, NetworkModel) else HELD_OUT
+        share = max((one.validation_share for one in recipe.trainings), default=HELD_OUT)
         lived = demand.last_known_end() - self.begin
         needed = (self.context + task.horizon) * demand.step
         if lived < needed:
@@ -45,16 +45,20 @@ class Span:
         origins = self._origins(demand, since)
         return features.window_set(demand, origins, self.task.horizon)
 
+    def moments(self, since: pd.Timestamp | None = None) -> pd.DatetimeIndex:
+        """The task's moments from `since` on whose first period is known; for a task at any moment, every six hours."""
+        zone = self.task.clock or self.demand.series[0].zone
+        first, last = since if since is not None else self.begin, self.demand.last_known_end()
+        days = [moment.tz_convert("UTC").strftime("%Y-%m-%d") for moment in (first, last)]
+        every = "6h" if self.task.every == "any" else self.task.every
+        moments = calendars.cutoffs(days[0], days[1], every, zone, self.task.gate)
+        return moments[(moments >= first) & (moments < last)]
+
     def _origins(self, demand: Demand, since: pd.Timestamp | None) -> Origins:
         context, horizon = self._context_rows(since), self.task.horizon
         if self.task.every == "any":
             return origins_every(demand, context=context, horizon=horizon)
-        zone = demand.series[0].zone
-        first = since if since is not None else self.begin
-        days = [moment.tz_convert("UTC").strftime("%Y-%m-%d") for moment in (first, demand.last_known_end())]
-        moments = calendars.cutoffs(days[0], days[1], self.task.every, zone, self.task.gate)
-        if since is not None:
-            moments = moments[moments >= since]
+        moments = self.moments(since)
         return training_origins_at(demand, moments, context=context if since is None else 0, horizon=horizon)
 
     def _context_rows(self, since: pd.Timestamp | None) -> int:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from forecast.errors import RecipeError
-from forecast.networks.configs import NetworkConfig
+from forecast.recipe.models import (
+    EnsembleModel,
+    FeatureConfig,
+    Model,
+    NetworkModel,
+    RidgeModel,
+    SeasonalNaiveModel,
+    TrainingConfig,
+    TreesModel,
+)
 from forecast.tables.forecast import LEVELS
 
 
@@ -18,114 +27,18 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FeatureConfig(_Frozen):
-    """Which columns a recipe reads.
+class CorrectionConfig(_Frozen):
+    """How a forecast learns from the errors that its model made on the days before.
 
     Attributes:
-        reach_days: days of history that columns may look back into.
-        same_hour_days: same-hour lags, the most recent known days.
-        similar_days: mean of the last days of the same type.
-        recent: the last hours and the levels of the last days.
-        knots: hinges per numeric covariate that is known ahead, evenly spread between its 2 % and 99 % quantiles.
+        days: how many earlier days are forecast again, each from its own cutoff, to see their errors.
+        day_half_life: half-life in days of the weight of a day's mean error.
+        hour_half_life: half-life in days of the weight of a step's remaining error.
     """
 
-    reach_days: int = Field(17, ge=1, le=60)
-    same_hour_days: int = Field(7, ge=1, le=28)
-    similar_days: bool = True
-    recent: bool = True
-    knots: int = Field(7, ge=0, le=32)
-
-
-class TrainingConfig(_Frozen):
-    """How a network learns.
-
-    Attributes:
-        epochs: passes at the most.
-        windows_per_epoch: windows drawn at the most in one pass.
-        batch: windows per step.
-        rate: peak learning rate.
-        schedule: how the rate moves: one cycle, cosine decay, or constant.
-        optimiser: the rule of a step.
-        weight_decay: lambda of lambda * ||w||^2, decoupled for adamw.
-        momentum: of sgd and rmsprop.
-        clip: largest gradient norm.
-        averaging: decay of the exponential average of weights that is kept; 0 keeps the raw weights.
-        patience: epochs without a better validation loss before stopping.
-        validation_share: share of the span, at its end, that stops training and calibrates; never learned from before.
-        final: "refit" learns once more on the whole span for the chosen number of epochs, "keep" does not.
-        seed: of weights, order and dropout.
-        device: auto, cpu or cuda.
-        precision: fp32, or bf16 autocast.
-        compile: torch.compile.
-        threads: of the process while it learns; more than one rarely pays for networks of this size.
-    """
-
-    epochs: int = Field(30, ge=1)
-    windows_per_epoch: int = Field(4096, ge=1)
-    batch: int = Field(32, ge=1)
-    rate: float = Field(3e-3, gt=0)
-    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
-    optimiser: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
-    weight_decay: float = Field(2e-2, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    clip: float = Field(1.0, gt=0)
-    averaging: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(10, ge=1)
-    validation_share: float = Field(0.2, gt=0, lt=0.5)
-    final: Literal["refit", "keep"] = "refit"
-    seed: int = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    compile: bool = False
-    threads: int = Field(1, ge=1)
-
-
-class NetworkModel(_Frozen):
-    """A neural network of `forecast.networks`."""
-
-    kind: Literal["network"] = "network"
-    network: NetworkConfig
-    training: TrainingConfig = TrainingConfig()
-
-
-class SeasonalNaiveModel(_Frozen):
-    """The same hour of yesterday or of last week, the last one that is known."""
-
-    kind: Literal["seasonal_naive"] = "seasonal_naive"
-    season: Literal["day", "week"] = "week"
-
-
-class RidgeModel(_Frozen):
-    """One ridge regression per local hour on standardised, clipped columns."""
-
-    kind: Literal["ridge"] = "ridge"
-    alpha: float = Field(10.0, gt=0)
-
-
-class TreesModel(_Frozen):
-    """scikit-learn's histogram gradient boosting, one model per quantile."""
-
-    kind: Literal["trees"] = "trees"
-    iterations: int = Field(150, ge=1)
-    rate: float = Field(0.06, gt=0)
-    leaves: int = Field(31, ge=2)
-    min_leaf: int = Field(40, ge=1)
-    levels: tuple[float, ...] = (0.1, 0.5, 0.9)
-
-    @model_validator(mode="after")
-    def _ascending(self) -> TreesModel:
-        if (
-            not self.levels
-            or list(self.levels) != sorted(set(self.levels))
-            or not 0 < self.levels[0] <= self.levels[-1] < 1
-        ):
-            raise RecipeError(
-                f"tree levels {self.levels}", "levels that ascend between 0 and 1", "correct model.levels"
-            )
-        return self
-
-
-Model = Annotated[NetworkModel | SeasonalNaiveModel | RidgeModel | TreesModel, Field(discriminator="kind")]
+    days: int = Field(14, ge=2, le=60)
+    day_half_life: float = Field(1.0, gt=0)
+    hour_half_life: float = Field(5.0, gt=0)
 
 
 class Recipe(_Frozen):
@@ -138,6 +51,7 @@ class Recipe(_Frozen):
         features: the columns it reads.
         context: history that a network sees, as a duration ("7d").
         quantiles: the levels it forecasts; 0.5 must be one.
+        correction: whether, and how, the errors of the last days correct a forecast and widen or narrow its intervals.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -146,6 +60,7 @@ class Recipe(_Frozen):
     features: FeatureConfig = FeatureConfig()
     context: str = "7d"
     quantiles: tuple[float, ...] = LEVELS
+    correction: CorrectionConfig | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -164,6 +79,29 @@ class Recipe(_Frozen):
         if length > pd.Timedelta(days=self.features.reach_days):
             raise ValueError(f"context {self.context} is longer than reach_days {self.features.reach_days}")
         return self
+
+    @property
+    def members(self) -> tuple[SeasonalNaiveModel | RidgeModel | TreesModel | NetworkModel, ...]:
+        """The models that are learned one by one: an ensemble's members, or the model itself."""
+        return self.model.members if isinstance(self.model, EnsembleModel) else (self.model,)
+
+    @property
+    def trainings(self) -> tuple[TrainingConfig, ...]:
+        """How its networks learn; none for a baseline."""
+        return tuple(one.training for one in self.members if isinstance(one, NetworkModel))
+
+    def seeded(self, seed: int) -> Recipe:
+        """The recipe with the seeds of all its networks counted on from `seed`."""
+
+        def member(one: Any, number: int) -> Any:
+            if not isinstance(one, NetworkModel):
+                return one
+            return one.model_copy(update={"training": one.training.model_copy(update={"seed": seed + number})})
+
+        if isinstance(self.model, EnsembleModel):
+            members = tuple(member(one, number) for number, one in enumerate(self.model.members))
+            return self.model_copy(update={"model": self.model.model_copy(update={"members": members})})
+        return self.model_copy(update={"model": member(self.model, 0)})
 
     def context_steps(self, step: pd.Timedelta) -> int:
         """The context in periods of a length."""
@@ -194,6 +132,7 @@ class Task(_Frozen):
         horizon: steps from the first period at or after the cutoff to the last one.
         every: at which moments forecasts are issued: "any", "1d" (civil midnights), "delivery-day", or a duration.
         gate: when a delivery day's forecast is due ("D-1T10:00").
+        clock: the clock of these moments ("-06:00"), where it is not that of the (first) series.
 
     Raises:
         RecipeError: a horizon under one step, or a gate without delivery days.
@@ -202,6 +141,7 @@ class Task(_Frozen):
     horizon: int
     every: str = "any"
     gate: str | None = None
+    clock: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:

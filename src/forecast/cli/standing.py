@@ -1,0 +1,113 @@
+"""Our figures beside the peers', and whether the goals are reached, as tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from forecast.protocols import Goal, Protocol
+
+HERE = "this run"
+TITLES = {
+    "mae": "MAE", "mape_median": "median MAPE %", "mape_mean": "mean MAPE %", "wins": "wins", "winkler_80": "Winkler",
+    "width_80": "80% width", "peak_mae": "peak MAE", "coverage_pooled": "80% covers",
+    "coverage_lowest_hour": "lowest hour", "coverage_lowest_quarter": "lowest quarter",
+    "coverage_low": "95 % bootstrap, low end", "coverage_high": "95 % bootstrap, high end",
+}  # fmt: skip
+SHARES = ("coverage_", "gain_")
+
+
+def figures_table(protocol: Protocol, scores: pd.DataFrame, ours: Collection[str], title: str) -> Table:
+    """Every system's headline figures and where they come from, the best first."""
+    table = _table(title, ["system", *[_title(name) for name in protocol.headline], "source"])
+    rows: list[tuple[float, list[str], str]] = []
+    for model, row in scores.iterrows():
+        mine = model in ours
+        cells = [f"{'★' if mine else ' '} {model}", *[_number(row[name], name) for name in protocol.headline], HERE]
+        rows.append((float(row[protocol.headline[0]]), cells, "bold green" if mine else ""))
+    for peer in protocol.peers:
+        said = [_range(peer.figures.get(name), name) for name in protocol.headline]
+        rows.append((peer.low(protocol.headline[0]), [f"  {peer.name}", *said, peer.source], ""))
+    for _, cells, style in sorted(rows, key=lambda row: row[0]):
+        table.add_row(*cells, style=style)
+    return table
+
+
+def intervals_table(scores: pd.DataFrame, unit: str) -> Table:
+    """The 80 % interval of every model that ran, and its error on each day's peak hour."""
+    names = ["coverage_pooled", "coverage_lowest_hour", "coverage_lowest_quarter", "width_80", "winkler_80", "peak_mae"]
+    titles = ["model", "80% covers", "95 % bootstrap", *[_title(name) for name in names[1:]]]
+    table = _table(f"80 % interval over all rows, days drawn whole; widths, Winkler and peak MAE in {unit}", titles)
+    for model, row in scores.iterrows():
+        between = f"{_number(row['coverage_low'], 'coverage_low')}–{_number(row['coverage_high'], 'coverage_high')}"
+        said = [_number(row[name], name) for name in names]
+        table.add_row(str(model), said[0], between, *said[1:])
+    return table
+
+
+def goals_table(protocol: Protocol, scores: pd.DataFrame, model: str) -> Table:
+    """Each goal of a protocol, what the model reached, and the verdict."""
+    table = _table(f"Goals, judged on {model}", ["figure", "goal", "reached", ""])
+    for goal in protocol.goals:
+        held = reached(goal, scores, model)
+        word = "not judged: run --peers" if held is None else "reached" if held else "not reached"
+        style = "" if held is None else "green" if held else "red"
+        value = _number(float(scores.loc[model, goal.figure]), goal.figure)
+        table.add_row(_title(goal.figure), _bound(goal), value, word, style=style)
+    return table
+
+
+def reached(goal: Goal, scores: pd.DataFrame, model: str) -> bool | None:
+    """Whether a model's figure is within the goal; None where a peer to undercut did not run."""
+    value = float(scores.loc[model, goal.figure])
+    if goal.at_most is not None:
+        return value <= goal.at_most
+    if goal.at_least is not None:
+        return value >= goal.at_least
+    if not set(goal.below) <= set(scores.index):
+        return None
+    return bool((value < scores.loc[list(goal.below), goal.figure]).all())
+
+
+def _table(title: str, columns: list[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for place, name in enumerate(columns):
+        text = place == 0 or name in ("source", "goal", "")
+        table.add_column(name, justify="left" if text else "right", no_wrap=name != "source")
+    return table
+
+
+def _title(name: str) -> str:
+    if name in TITLES:
+        return TITLES[name]
+    figure, _, series = name.partition("_")
+    return f"MAE {series}" if figure == "mae" else f"below the better naive, {series}"
+
+
+def _bound(goal: Goal) -> str:
+    if goal.at_most is not None:
+        return f"≤ {_number(goal.at_most, goal.figure)}"
+    if goal.at_least is not None:
+        return f"≥ {_number(goal.at_least, goal.figure)}"
+    return f"below {', '.join(goal.below)}"
+
+
+def _range(value: float | tuple[float, float] | None, name: str) -> str:
+    if isinstance(value, tuple):
+        return "–".join(_number(one, name) for one in value)
+    return _number(float("nan") if value is None else value, name)
+
+
+def _number(value: float, name: str) -> str:
+    if pd.isna(value):
+        return "–"
+    if name.startswith(SHARES):
+        return f"{value:.1%}"
+    if name == "wins":
+        return f"{value:.0f}"
+    return f"{value:.2f}" if name.startswith("mape") else f"{value:,.1f}"

@@ -1,0 +1,101 @@
+"""What a model says at some moments, before and after it learns from its own last errors.
+
+S series, M moments, W wanted moments, K days back, H steps, Q levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast.calibration import window_scale
+from forecast.features.civil import HOURS
+from forecast.forecaster.correction import Correction
+from forecast.forecaster.echo import Echo, Moments
+from forecast.forecaster.models import Model
+from forecast.forecaster.spec import ForecasterSpec
+from forecast.tables import Demand
+from forecast.windows import Bools, Ints, Origins, origins_at
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """The model's own quantiles at some moments, and what they were for.
+
+    Attributes:
+        origins: of all series, moment after moment.
+        quantiles_SMHQ: in mean power, not calibrated.
+        hour_SMH: local hour of each step.
+        scale_SM: `calibration.window_scale` of each window.
+        y_SMH, known_SMH: outcomes where the TABLE knows them; for learning only.
+    """
+
+    origins: Origins
+    quantiles_SMHQ: Doubles
+    hour_SMH: Ints
+    scale_SM: Doubles
+    y_SMH: Doubles
+    known_SMH: Bools
+
+    @classmethod
+    def of(
+        cls, spec: ForecasterSpec, model: Model, demand: Demand, moments: pd.DatetimeIndex, steps: int, batch: int
+    ) -> Said:
+        """One pass over all windows, `batch` at a time."""
+        reader = spec.column_reader
+        windows = reader.window_set(demand, origins_at(demand, moments), steps)
+        clock = reader.clock(windows)
+        parts = []
+        for begin in range(0, len(windows), batch):
+            inputs = reader.inputs(windows, clock, np.arange(begin, min(begin + batch, len(windows))))
+            scale_B = window_scale(inputs.past_BLP[:, :, 0], inputs.past_mask_BLP[:, :, 0])
+            hour_BH = inputs.future_BHF[:, :, :HOURS].argmax(2)
+            parts.append((model.quantiles(inputs), hour_BH, scale_B, inputs.target_BH, inputs.target_mask_BH > 0))
+        shape = (len(demand.series), len(moments))
+        whole = [np.concatenate(column).reshape(*shape, *column[0].shape[1:]) for column in zip(*parts, strict=True)]
+        return cls(
+            windows.origins, whole[0].astype(np.float64), whole[1], whole[2], whole[3].astype(np.float64), whole[4]
+        )
+
+
+def told(
+    spec: ForecasterSpec, model: Model, demand: Demand, cutoffs: pd.DatetimeIndex, steps: int, batch: int
+) -> Doubles:
+    """The final quantiles [S, W, H, Q] at each cutoff: calibrated, then moved and widened by the last days' errors."""
+    correction = spec.correction
+    days = correction.config.days if correction is not None else 0
+    moments = Moments.of(cutoffs, days, spec.task.clock or demand.series[0].zone)
+    said = Said.of(spec, model, demand, moments.all_M, steps, batch)
+    calibrated_SMHQ = np.stack([
+        spec.calibration.apply(quantiles_MHQ, hour_MH, scale_M)
+        for quantiles_MHQ, hour_MH, scale_M in zip(said.quantiles_SMHQ, said.hour_SMH, said.scale_SM, strict=True)
+    ])  # fmt: skip
+    if correction is None:
+        return calibrated_SMHQ[:, moments.wanted_W]
+    echo = Echo.of(demand, said.origins, moments, steps)
+    later_WK = (moments.all_M >= pd.Timestamp(spec.trained_until))[moments.before_WK]
+    return np.stack([
+        corrected(correction, calibrated_SMHQ[number], moments, echo.y_SWKH[number], echo.known_SWKH[number], later_WK)
+        for number in range(len(demand.series))
+    ])  # fmt: skip
+
+
+def corrected(
+    correction: Correction, calibrated_MHQ: Doubles, moments: Moments, y_WKH: npt.NDArray[np.float32], known_WKH: Bools,
+    later_WK: Bools,
+) -> Doubles:  # fmt: skip
+    """One series' wanted forecasts [W, H, Q], moved and widened by what the days before showed.
+
+    Only days after the training say how wide: a model knows its training days too well.
+    """
+    before_WKHQ = calibrated_MHQ[moments.before_WK]
+    middle = int(np.argmin(np.abs(np.asarray(correction.levels) - 0.5)))
+    error_WKH = np.where(known_WKH, y_WKH - before_WKHQ[..., middle], 0.0)
+    moved_WHQ = calibrated_MHQ[moments.wanted_W] + correction.shift(error_WKH, known_WKH)[..., None]
+    factor_WQ = correction.factors(before_WKHQ, y_WKH.astype(np.float64), known_WKH & later_WK[:, :, None])
+    return correction.widened(moved_WHQ, factor_WQ)

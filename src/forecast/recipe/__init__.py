@@ -1,0 +1,31 @@
+"""`Recipe`: every knob of one training run; `Task`: what the forecaster will be asked."""
+
+from forecast.recipe.models import (
+    EnsembleModel,
+    FeatureConfig,
+    Member,
+    Model,
+    NetworkModel,
+    PretrainingConfig,
+    RidgeModel,
+    SeasonalNaiveModel,
+    TrainingConfig,
+    TreesModel,
+)
+from forecast.recipe.recipe import CorrectionConfig, Recipe, Task
+
+__all__ = [
+    "CorrectionConfig",
+    "EnsembleModel",
+    "FeatureConfig",
+    "Member",
+    "Model",
+    "NetworkModel",
+    "PretrainingConfig",
+    "Recipe",
+    "RidgeModel",
+    "SeasonalNaiveModel",
+    "Task",
+    "TrainingConfig",
+    "TreesModel",
+]

@@ -1,0 +1,176 @@
+"""What a recipe is made of: columns, networks and how they learn, baselines, ensembles."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from forecast.errors import RecipeError
+from forecast.networks.configs import NetworkConfig
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FeatureConfig(_Frozen):
+    """Which columns a recipe reads.
+
+    Attributes:
+        reach_days: days of history that columns may look back into.
+        same_hour_days: same-hour lags, the most recent known days.
+        similar_days: mean of the last days of the same type.
+        recent: the last hours and the levels of the last days.
+        knots: hinges per numeric covariate that is known ahead, evenly spread between its 2 % and 99 % quantiles.
+    """
+
+    reach_days: int = Field(17, ge=1, le=60)
+    same_hour_days: int = Field(7, ge=1, le=28)
+    similar_days: bool = True
+    recent: bool = True
+    knots: int = Field(7, ge=0, le=32)
+
+
+class PretrainingConfig(_Frozen):
+    """Masked pre-training: parts of the window's load are hidden and the encoder learns to say them.
+
+    Attributes:
+        epochs: passes before the training proper.
+        share: share of the context that is hidden, about.
+        span: encoder steps (hours) of one hidden stretch.
+        loss: squared error, or the pinball loss of the median; in units of the window's scale.
+    """
+
+    epochs: int = Field(5, ge=1)
+    share: float = Field(0.25, gt=0, lt=1)
+    span: int = Field(24, ge=1)
+    loss: Literal["squared", "pinball"] = "squared"
+
+
+class TrainingConfig(_Frozen):
+    """How a network learns.
+
+    Attributes:
+        epochs: passes at the most.
+        windows_per_epoch: windows drawn at the most in one pass.
+        batch: windows per step.
+        rate: peak learning rate.
+        schedule: how the rate moves: one cycle, cosine decay, or constant.
+        optimiser: the rule of a step.
+        weight_decay: lambda of lambda * ||w||^2, decoupled for adamw.
+        momentum: of sgd and rmsprop.
+        clip: largest gradient norm.
+        averaging: decay of the exponential average of weights that is kept; 0 keeps the raw weights.
+        stopping: "early" keeps the epoch with the lowest validation loss, "never" makes all epochs and keeps the last.
+        patience: epochs without a better validation loss before stopping.
+        validation_share: share of the span, at its end, that stops training and calibrates; never learned from before.
+        final: "refit" learns once more on the whole span for the chosen number of epochs, "keep" does not.
+        seed: of weights, order and dropout.
+        device: auto, cpu or cuda.
+        precision: fp32, or bf16 autocast.
+        compile: torch.compile.
+        threads: of the process while it learns; more than one rarely pays for networks of this size.
+        unseen: share of training windows whose own load is hidden, so that a meter without history is learned, too.
+        pretrain: masked pre-training of the encoder before it learns to forecast; None leaves it out.
+    """
+
+    epochs: int = Field(30, ge=1)
+    windows_per_epoch: int = Field(4096, ge=1)
+    batch: int = Field(32, ge=1)
+    rate: float = Field(3e-3, gt=0)
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    optimiser: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
+    weight_decay: float = Field(2e-2, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    clip: float = Field(1.0, gt=0)
+    averaging: float = Field(0.99, ge=0, lt=1)
+    stopping: Literal["early", "never"] = "early"
+    patience: int = Field(10, ge=1)
+    validation_share: float = Field(0.2, gt=0, lt=0.5)
+    final: Literal["refit", "keep"] = "refit"
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    threads: int = Field(1, ge=1)
+    unseen: float = Field(0.0, ge=0, lt=1)
+    pretrain: PretrainingConfig | None = None
+
+
+class SeasonalNaiveModel(_Frozen):
+    """The same hour of yesterday or of last week, the last one that is known."""
+
+    kind: Literal["seasonal_naive"] = "seasonal_naive"
+    season: Literal["day", "week"] = "week"
+
+
+class RidgeModel(_Frozen):
+    """One ridge regression per local hour on standardised, clipped columns.
+
+    Attributes:
+        alpha: penalty on the squared weights.
+        per_series: weights of its own for each of several series that has enough history.
+    """
+
+    kind: Literal["ridge"] = "ridge"
+    alpha: float = Field(10.0, gt=0)
+    per_series: bool = True
+
+
+class NetworkModel(_Frozen):
+    """A neural network of `forecast.networks`.
+
+    Attributes:
+        network: what it is made of.
+        training: how it learns.
+        residual_on: a ridge whose forecast the network corrects; while it learns, each week's ridge has not seen that
+            week. None lets the network forecast by itself.
+    """
+
+    kind: Literal["network"] = "network"
+    network: NetworkConfig
+    training: TrainingConfig = TrainingConfig()
+    residual_on: RidgeModel | None = None
+
+
+class TreesModel(_Frozen):
+    """scikit-learn's histogram gradient boosting, one model per quantile."""
+
+    kind: Literal["trees"] = "trees"
+    iterations: int = Field(150, ge=1)
+    rate: float = Field(0.06, gt=0)
+    leaves: int = Field(31, ge=2)
+    min_leaf: int = Field(40, ge=1)
+    levels: tuple[float, ...] = (0.1, 0.5, 0.9)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> TreesModel:
+        if (
+            not self.levels
+            or list(self.levels) != sorted(set(self.levels))
+            or not 0 < self.levels[0] <= self.levels[-1] < 1
+        ):
+            raise RecipeError(
+                f"tree levels {self.levels}", "levels that ascend between 0 and 1", "correct model.levels"
+            )
+        return self
+
+
+Member = Annotated[NetworkModel | RidgeModel | TreesModel, Field(discriminator="kind")]
+
+
+class EnsembleModel(_Frozen):
+    """Several models averaged by quantile (Lichtendahl et al. 2013); all read the same columns.
+
+    Attributes:
+        members: two or more; equal ones differ by their seeds.
+    """
+
+    kind: Literal["ensemble"] = "ensemble"
+    members: tuple[Member, ...] = Field(min_length=2, max_length=64)
+
+
+Model = Annotated[
+    NetworkModel | SeasonalNaiveModel | RidgeModel | TreesModel | EnsembleModel, Field(discriminator="kind")
+]

@@ -1,0 +1,259 @@
+"""`Space`: a base recipe and which of its fields may take which values."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from forecast.errors import RecipeError
+from forecast.recipe import Recipe
+
+Scalar = bool | int | float | str
+Params = Mapping[str, Scalar]
+# They say what is scored, what it is called or where it runs; a lucky seed is no better forecaster.
+FIXED = (
+    "name", "description", "quantiles", "model.kind", "model.training.seed", "model.training.device",
+    "model.training.compile", "model.training.precision", "model.training.threads",
+)  # fmt: skip
+PROBED = 256
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Range(_Frozen):
+    """Numbers from `low` to `high`, both included; drawn evenly, or evenly in the logarithm.
+
+    Attributes:
+        low, high: the ends; of an integer field they are whole.
+        log: even in the logarithm.
+        step: only `low` plus whole multiples of it.
+    """
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
+            raise RecipeError(f"a range from {self.low} to {self.high}", "low < high", "correct the search space")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise RecipeError(
+                f"a logarithmic range from {self.low} with step {self.step}", "low > 0 and no step",
+                "correct the search space",
+            )  # fmt: skip
+        if self.step is not None and not _whole((self.high - self.low) / self.step):
+            raise RecipeError(
+                f"a range from {self.low} to {self.high} with step {self.step}", "high = low + whole steps",
+                "correct high",
+            )  # fmt: skip
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Both ends, and the step, are written without a fraction."""
+        return all(isinstance(one, int) for one in (self.low, self.high, self.step or 1))
+
+    def holds(self, value: object) -> bool:
+        """Whether the value can be drawn."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or _whole((value - self.low) / self.step)
+
+    def probes(self) -> list[int | float]:
+        """The values to try on a recipe: all of a short integer range, else the ends."""
+        if self.whole:
+            every = list(range(int(self.low), int(self.high) + 1, int(self.step or 1)))
+            if len(every) <= PROBED:
+                return list(every)
+        return [self.low, self.high]
+
+
+class Space(_Frozen):
+    """A base recipe and what a search may change in it.
+
+    Attributes:
+        recipe: the base.
+        fields: by dotted name ("model.training.rate"), a `Range` or a list of choices.
+
+    Raises:
+        RecipeError: a field that the recipe does not have, or a value that it refuses; both are named.
+
+    >>> from forecast.recipes import RIDGE
+    >>> space = Space(recipe=RIDGE, fields={"model.alpha": Range(low=0.1, high=100.0, log=True)})
+    >>> space.apply({"model.alpha": 3}).model
+    RidgeModel(kind='ridge', alpha=3.0)
+    """
+
+    recipe: Recipe
+    fields: dict[str, Range | tuple[Scalar, ...]]
+
+    @model_validator(mode="after")
+    def _fits_the_recipe(self) -> Self:
+        if not self.fields:
+            raise RecipeError("a search space without fields", "one field or more", "see docs/validation.md")
+        for name, values in self.fields.items():
+            self._check_field(name, values)
+            for value in values.probes() if isinstance(values, Range) else values:
+                self.apply({name: value})
+        return self
+
+    def _check_field(self, name: str, values: Range | tuple[Scalar, ...]) -> None:
+        current = _read(self._tree(), name)
+        if name in FIXED:
+            raise RecipeError(f"the search space changes {name}", "a field that makes the forecaster", f"remove {name}")
+        if isinstance(current, dict | list):
+            raise RecipeError(f"{name} holds {len(current)} values", "the name of a single value, such as model.alpha")
+        if not isinstance(values, Range):
+            if len(set(values)) < 2:
+                raise RecipeError(f"{name} has {len(set(values))} choices", "two or more", f"remove {name}")
+        elif isinstance(current, str | bool):
+            raise RecipeError(f"a range of numbers for {name} = {current!r}", "a list of choices", f"correct {name}")
+        elif isinstance(current, int) and not values.whole:
+            raise RecipeError(f"{name} from {values.low} to {values.high}", "whole numbers", f"correct {name}")
+
+    def apply(self, params: Params) -> Recipe:
+        """The base recipe with these values; everything else stays.
+
+        Raises:
+            RecipeError: a field or value that the recipe does not accept.
+        """
+        tree = self._tree()
+        for name, value in params.items():
+            _write(tree, name, value)
+        try:
+            return Recipe.model_validate(tree)
+        except (ValidationError, RecipeError) as error:
+            told = ", ".join(f"{name} = {value}" for name, value in params.items())
+            why = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error).rstrip(".")
+            raise RecipeError(
+                f"recipe '{self.recipe.name}' does not accept {told} ({why})", "values that the recipe accepts",
+                "correct the search space",
+            ) from error  # fmt: skip
+
+    def base_params(self) -> dict[str, Scalar] | None:
+        """The base recipe's own values; None where one of them lies outside the space."""
+        tree = self._tree()
+        values = {name: _read(tree, name) for name in self.fields}
+        return values if all(self._holds(name, value) for name, value in values.items()) else None
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a range draws integers: the recipe's field is one, or is unset and the range is whole."""
+        current, values = _read(self._tree(), name), self.fields[name]
+        return isinstance(values, Range) and not isinstance(current, float) and values.whole
+
+    def _holds(self, name: str, value: object) -> bool:
+        values = self.fields[name]
+        return values.holds(value) if isinstance(values, Range) else value in values
+
+    def _tree(self) -> dict[str, Any]:
+        return self.recipe.model_dump(mode="json")
+
+    @classmethod
+    def of(cls, recipe: Recipe, fields: Mapping[str, object]) -> Self:
+        """The space of plain values, as a TOML file holds them.
+
+        Raises:
+            RecipeError: see above; also where a value is neither a range nor a list.
+        """
+        try:
+            return cls.model_validate({"recipe": recipe, "fields": dict(fields)})
+        except ValidationError as error:
+            name = ".".join(map(str, error.errors()[0]["loc"][1:2])) or "the search space"
+            raise RecipeError(
+                f"{name} is neither a range nor a list ({error.errors()[0]['msg']})",
+                "{ low = 0.001, high = 0.01, log = true } or [16, 32]", f"correct {name}",
+            ) from error  # fmt: skip
+
+    @classmethod
+    def from_toml(cls, path: Path, recipe: Recipe) -> Self:
+        """The space of a TOML file whose dotted keys are fields of the recipe.
+
+        Raises:
+            RecipeError: the file is missing, not TOML, or does not fit the recipe.
+        """
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RecipeError(f"search space {path} cannot be read ({error.strerror})", "a TOML file") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RecipeError(f"search space {path} is not TOML ({error})", "see docs/validation.md") from error
+        return cls.of(recipe, dict(_leaves(tree)))
+
+    @classmethod
+    def default(cls, recipe: Recipe) -> Self:
+        """A small space for any recipe: what usually matters of its kind.
+
+        Raises:
+            RecipeError: nothing of the recipe can be searched.
+        """
+        fields: dict[str, object] = {}
+        for name, values in USUAL.items():
+            try:
+                cls.of(recipe, {name: values})
+            except RecipeError:
+                continue
+            fields[name] = values
+        if not fields:
+            raise RecipeError(f"recipe '{recipe.name}' has nothing to search", "a network, a ridge or trees")
+        return cls.of(recipe, fields)
+
+
+USUAL: dict[str, object] = {
+    "model.training.rate": {"low": 5e-4, "high": 1e-2, "log": True},
+    "model.training.weight_decay": {"low": 1e-3, "high": 1e-1, "log": True},
+    "model.training.epochs": [15, 20, 30, 40],
+    "model.network.dropout": {"low": 0.0, "high": 0.3},
+    "model.network.encoder.width": [32, 48, 64, 96],
+    "model.network.decoder.dropout": {"low": 0.0, "high": 0.4},
+    "model.alpha": {"low": 0.1, "high": 1000.0, "log": True},
+    "model.iterations": [75, 150, 300],
+    "model.rate": {"low": 0.02, "high": 0.2, "log": True},
+    "model.leaves": [15, 31, 63],
+    "model.min_leaf": [10, 20, 40, 80],
+}
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted names and values of nested tables; a table with `low` or `high` is a range."""
+    for name, value in tree.items():
+        if isinstance(value, dict) and not {"low", "high"} & set(value):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _whole(number: float) -> bool:
+    return bool(abs(number - round(number)) < 1e-9)
+
+
+def _parent(tree: Any, name: str) -> tuple[Any, Any]:
+    """The container of a dotted field and its key; members of a list go by number."""
+    node, passed = tree, ""
+    *parts, last = name.split(".")
+    for part in [*parts, last]:
+        key: Any = int(part) if isinstance(node, list) and part.isdecimal() else part
+        known = key in node if isinstance(node, dict) else isinstance(node, list) and key in range(len(node))
+        if not known:
+            offered = ", ".join(map(str, node)) if isinstance(node, dict) else "nothing below it"
+            raise RecipeError(f"the recipe has no field {name}", f"in {passed or 'it'}: {offered}", f"correct {name}")
+        container, node, passed = node, node[key], f"{passed}.{part}".lstrip(".")
+    return container, key
+
+
+def _read(tree: Any, name: str) -> Any:
+    container, key = _parent(tree, name)
+    return container[key]
+
+
+def _write(tree: Any, name: str, value: Scalar) -> None:
+    container, key = _parent(tree, name)
+    container[key] = value

@@ -1,0 +1,111 @@
+"""`forecast search` as a user meets it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+
+from forecast.cli import mistakes
+from forecast.cli import search as command
+from forecast.recipe import Recipe
+from forecast.recipes import RIDGE
+from tests.search.conftest import warm
+
+SPACE = "model.alpha = [10.0, 1e9]\n"
+COLUMNS = ("--known", "temperature", "--horizon", "6", "--no-log")
+SMALL = ("--recipe", "ridge", "--space", "space.toml", "--trials", "2", "--folds", "1", "--fold-days", "4")
+Forecast = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def forecast(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str]]:
+    """Runs `search` as the console script does; exit code, and all that was printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "220")
+    monkeypatch.setenv("FORECAST_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command("search")(command.search)
+    app.command("other")(lambda: None)
+    frame = warm(start="2023-12-01", days=130)
+    frame[["unique_id", "ds", "y", "temperature"]].to_csv("pair.csv", index=False)
+    frame[frame["unique_id"] == "north"][["ds", "y", "temperature"]].to_csv("one.csv", index=False)
+    (tmp_path / "space.toml").write_text(SPACE)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["forecast", "search", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            mistakes.run(app)
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return int(stopped.value.code or 0), told.out + told.err
+
+    return run
+
+
+def test_a_search_shows_trials_and_writes_the_choice(forecast: Forecast, tmp_path: Path) -> None:
+    words = ("one.csv", *COLUMNS, *SMALL, "--until", "2024-03-20", "--out", "mine.toml")
+    code, told = forecast(*words)
+    assert code == 0, told
+    assert "2 trials, 0 of them pruned" in told
+    assert "report none of them" in told
+    assert Recipe.from_toml(tmp_path / "mine.toml") == RIDGE
+    assert (tmp_path / "mlruns" / "optuna.db").exists()
+    code, again = forecast(*words)
+    assert code == 0
+    assert [line for line in again.splitlines() if "study" in line] == [
+        line for line in told.splitlines() if "study" in line
+    ]
+
+
+def test_a_nested_search_shows_outer_figures_and_the_gap(forecast: Forecast, tmp_path: Path) -> None:
+    days = ("--nested", "--start", "2024-03-20", "--end", "2024-03-23", "--refit", "2", "--out", "walk.parquet")
+    code, told = forecast("one.csv", *COLUMNS, *SMALL, *days)
+    assert code == 0, told
+    for word in (
+        "searched",
+        "seasonal_naive_week",
+        "gap",
+        "promised",
+        "delivered",
+        "Outer folds, the figures to report",
+    ):
+        assert word in told
+    walked = pd.read_parquet(tmp_path / "walk.parquet")
+    assert set(walked["model"]) == {"searched", "ridge", "seasonal_naive_week"}
+
+
+@pytest.mark.parametrize(("kind", "label"), [("series", "a model that never saw it"), ("period", "NOT as-of-correct")])
+def test_leaving_out_says_what_it_is(forecast: Forecast, tmp_path: Path, kind: str, label: str) -> None:
+    days = ("--leave-out", kind, "--start", "2023-12-29", "--end", "2023-12-30", "--out", "left.csv")
+    code, told = forecast("pair.csv", *COLUMNS, "--recipe", "ridge", *days)
+    assert code == 0, told
+    assert label in told
+    assert set(pd.read_csv(tmp_path / "left.csv")["unique_id"]) == {"north", "south"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--nested",), "--nested without --start and --end"),
+        (("--start", "2024-03-20"), "--start or --end alone"),
+        (("--nested", "--leave-out", "period"), "one of the two"),
+        (("--leave-out", "series", "--start", "2024-03-20", "--end", "2024-03-21", "--space", "space.toml"), "--space"),
+        (("--nested", "--start", "2024-03-20", "--end", "2024-03-21", "--until", "2024-03-01"), "leave out --until"),
+        (("--out", "mine.csv"), "ends in .toml"),
+        (("--recipe", "ridge", "--trials", "0"), "0 trials"),
+        (("--recipe", "ridge", "--folds", "0"), "0 folds"),
+        (("--recipe", "seasonal_naive_week"), "nothing to search"),
+    ],
+)
+def test_a_mistake_is_one_sentence(forecast: Forecast, words: tuple[str, ...], told: str) -> None:
+    code, said = forecast("one.csv", *COLUMNS, *words)
+    assert code == 2, said
+    assert told.lower() in said.lower()

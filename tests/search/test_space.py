@@ -1,0 +1,112 @@
+"""A search space is data, checked against its recipe before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forecast.errors import RecipeError
+from forecast.recipe import Recipe
+from forecast.recipes import LSTM, RECIPES, RIDGE, TRANSFORMER
+from forecast.search import Range, Space, recipe_toml
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "told"),
+    [
+        ("model.alfa", [1, 2], "no field model.alfa.*kind, alpha"),
+        ("model.alpha.beta", [1, 2], "no field model.alpha.beta"),
+        ("model.alpha", {"low": -1, "high": 1}, "model.alpha = -1.*greater than 0"),
+        ("model.alpha", {"low": 2, "high": 1}, "from 2 to 1.*low < high"),
+        ("model.alpha", {"low": 0, "high": 1, "log": True}, "low > 0"),
+        ("model.alpha", {"low": 0.1, "high": 1, "step": 0.4}, "whole steps"),
+        ("model.alpha", [3.0], "1 choices"),
+        ("model.alpha", "much", "model.alpha is neither a range nor a list"),
+        ("model", [1, 2], "model holds 2 values"),
+        ("context", {"low": 1, "high": 7}, "a list of choices"),
+        ("context", ["7d", "40d"], "context = 40d.*longer than reach_days"),
+        ("features.knots", {"low": 1.5, "high": 7}, "whole numbers"),
+        ("features.knots", {"low": 1, "high": 70}, "features.knots = 33"),
+        ("name", ["a", "b"], "changes name"),
+        ("quantiles", [0.5, 0.6], "changes quantiles"),
+    ],
+)
+def test_nonsense_is_refused_by_name(field: str, values: object, told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        Space.of(RIDGE, {field: values})
+
+
+def test_a_seed_is_not_chosen() -> None:
+    with pytest.raises(RecipeError, match=r"model\.training\.seed"):
+        Space.of(LSTM, {"model.training.seed": [1, 2, 3]})
+
+
+def test_a_width_that_the_heads_do_not_divide_is_named() -> None:
+    """Between two ends that fit there are others that do not."""
+    name = "model.network.encoder.width"
+    with pytest.raises(RecipeError, match=f"{name} = 17"):
+        Space.of(TRANSFORMER, {name: {"low": 16, "high": 32}})
+    assert Space.of(TRANSFORMER, {name: {"low": 16, "high": 32, "step": 4}}).is_whole(name)
+
+
+def test_a_trial_is_a_new_recipe_and_the_base_stays() -> None:
+    space = Space.of(LSTM, {"model.training.rate": {"low": 1e-4, "high": 1e-2}, "model.network.encoder.width": [8, 16]})
+    made = space.apply({"model.training.rate": 1e-3, "model.network.encoder.width": 16})
+    plain = made.model_dump()
+    assert (plain["model"]["training"]["rate"], plain["model"]["network"]["encoder"]["width"]) == (1e-3, 16)
+    plain["model"]["training"]["rate"], plain["model"]["network"]["encoder"]["width"] = 3e-3, 48
+    assert Recipe.model_validate(plain) == LSTM == space.recipe
+    with pytest.raises(RecipeError, match=r"model\.training\.rate = -1"):
+        space.apply({"model.training.rate": -1})
+
+
+def test_the_base_is_a_trial_only_where_the_space_holds_it() -> None:
+    assert Space.of(RIDGE, {"model.alpha": {"low": 1, "high": 20}}).base_params() == {"model.alpha": 10.0}
+    assert Space.of(RIDGE, {"model.alpha": [1, 2]}).base_params() is None
+    assert Range(low=1, high=9, step=2).holds(7)
+    assert not Range(low=1, high=9, step=2).holds(8)
+
+
+def test_a_file_of_dotted_keys(tmp_path: Path) -> None:
+    path = tmp_path / "space.toml"
+    path.write_text(
+        "model.training.rate = { low = 5e-4, high = 1e-2, log = true }\n[model.network]\nencoder.width = [8, 16]"
+    )
+    space = Space.from_toml(path, LSTM)
+    assert space.fields == {
+        "model.training.rate": Range(low=5e-4, high=1e-2, log=True),
+        "model.network.encoder.width": (8, 16),
+    }
+    path.write_text("model.alpha = ")
+    with pytest.raises(RecipeError, match="is not TOML"):
+        Space.from_toml(path, LSTM)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        Space.from_toml(tmp_path / "none.toml", LSTM)
+
+
+def test_the_usual_space_fits_every_recipe_that_has_knobs() -> None:
+    for name, recipe in RECIPES.items():
+        if "naive" in name:
+            with pytest.raises(RecipeError, match="nothing to search"):
+                Space.default(recipe)
+        else:
+            assert Space.default(recipe).base_params() is not None, name
+    wanted = {"rate", "weight_decay", "epochs", "dropout", "width"}
+    assert wanted <= {name.rpartition(".")[2] for name in Space.default(LSTM).fields}
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_recipe_written_as_toml_is_read_again(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "chosen.toml"
+    path.write_text(recipe_toml(recipe), encoding="utf-8")
+    assert Recipe.from_toml(path) == recipe
+
+
+def test_a_recipe_without_highway_is_read_again(tmp_path: Path) -> None:
+    tree = LSTM.model_dump(mode="json")
+    tree["model"]["network"]["highway"] = None
+    tree["description"] = 'two "words" – and a \\ sign'
+    recipe = Recipe.model_validate(tree)
+    (tmp_path / "r.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    assert Recipe.from_toml(tmp_path / "r.toml") == recipe
