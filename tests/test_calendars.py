@@ -14,7 +14,6 @@ from forecast import clock
 from forecast.calendars import (
     Gate,
     cutoffs,
-    days_before,
     delivery_day,
     gate_cutoff,
     holiday_flags,
@@ -22,7 +21,6 @@ from forecast.calendars import (
     parse_gate,
     periods,
 )
-from forecast.calendars.days import local_midnight
 from forecast.errors import DataError, DeclarationError
 
 HOUR = pd.Timedelta(hours=1)
@@ -105,38 +103,6 @@ def test_a_day_that_the_date_line_took_is_refused_by_name() -> None:
 def test_the_day_of_sao_paulos_skipped_midnight_begins_at_one() -> None:
     start, _ = delivery_day("2017-10-15", "America/Sao_Paulo")
     assert start == pd.Timestamp("2017-10-15T01:00", tz="America/Sao_Paulo")
-
-
-@given(zones, days, st.integers(0, 60))
-@example("America/Sao_Paulo", date(2018, 11, 4), 1)
-@example("America/Sao_Paulo", date(2018, 11, 5), 1)
-@example("America/Havana", date(2024, 11, 3), 1)
-@example("America/Havana", date(2024, 11, 4), 1)
-@example("Pacific/Apia", date(2011, 12, 31), 2)
-@example(MELBOURNE, date(2024, 4, 8), 1)
-@example(MELBOURNE, date(2024, 10, 7), 1)
-def test_days_before_a_local_midnight_are_local_midnights(zone: str, day: date, back: int) -> None:
-    then = day - timedelta(days=back)
-    assume(SKIPPED not in ((zone, day), (zone, then)))
-    assert days_before(pd.DatetimeIndex([local_midnight(day, zone)]), back, zone)[0] == local_midnight(then, zone)
-
-
-@given(zones, days, st.integers(1, 60), st.integers(0, 23))
-def test_days_before_keep_the_clock_wherever_it_exists(zone: str, day: date, back: int, hour: int) -> None:
-    here = clock.zone(zone)
-    now, then = (datetime.combine(one, time(hour)) for one in (day, day - timedelta(days=back)))
-    stamps = [pd.Timestamp(one.replace(tzinfo=here)).tz_convert("UTC") for one in (now, then)]
-    shown = [stamp.tz_convert(here).tz_localize(None) for stamp in stamps]
-    assume(shown == [pd.Timestamp(now), pd.Timestamp(then)])
-    assert days_before(pd.DatetimeIndex(stamps[:1]), back, zone)[0] == stamps[1]
-
-
-def test_days_before_many_moments_at_once_count_civil_days() -> None:
-    midnights = cutoffs("2024-03-30", "2024-04-12", "1d", MELBOURNE)
-    assert days_before(midnights[5:], 5, MELBOURNE).equals(midnights[:-5])
-    plain = days_before(midnights[5:], 5, "+10:00")
-    assert (plain == midnights[5:] - pd.Timedelta("5D")).all()
-    assert not plain.equals(midnights[:-5])
 
 
 @pytest.mark.parametrize("text", ["2014-13-01", "tomorrow", "5/10/2014"])

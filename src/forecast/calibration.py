@@ -152,8 +152,12 @@ def _move(one: _Distances, own_N: Bools) -> tuple[float, float]:
 
 def _drawn(values_N: Floats, own_N: Bools, share: float) -> float:
     pooled, count = _conformal(values_N, share), int(own_N.sum()) / 2
+    if not count:
+        return pooled
+    # All hours lend their shape and not their size: evenings are wide and nights are narrow.
+    size = float(np.abs(values_N[own_N]).mean() / max(np.abs(values_N).mean(), 1e-12))
     weight = count / (count + POOL)
-    return weight * _conformal(values_N[own_N], share) + (1 - weight) * pooled if count else pooled
+    return weight * _conformal(values_N[own_N], share) + (1 - weight) * size * pooled
 
 
 def _conformal(values_N: Floats, share: float) -> float:

@@ -112,7 +112,7 @@ def test_every_column_has_a_name_of_its_own(columns: Columns) -> None:
     assert len(set(features.past_names)) == len(features.past_names) == inputs.past_BLP.shape[2]
     of_load = [name for name, load in zip(names, features.future_load_columns, strict=True) if load]
     beside = 6 * ("demand" in columns.known)  # it equals y: somebody's forecast of the demand
-    assert len(of_load) == 7 + 4 + 1 + 6 + 3 + 3 + beside
+    assert len(of_load) == 7 + 4 + 1 + 24 + 3 + 3 + beside
     assert all(name.startswith("y, ") for name in of_load)
     assert features.past_load_columns.index(True) == 0
     assert sum(features.past_load_columns) == 1 + (beside > 0)
@@ -130,5 +130,5 @@ def test_what_is_switched_off_is_not_there(off: dict[str, object]) -> None:
         assert inputs.future_BHF.shape[2] == inputs.future_mask_BHF.shape[2] == len(features.future_names)
     before, after = count.values()
     assert (
-        after - before == {"similar_days": -1, "recent": -12, "same_hour_days": 13, "knots": -7 * 20}[next(iter(off))]
+        after - before == {"similar_days": -1, "recent": -30, "same_hour_days": 13, "knots": -7 * 20}[next(iter(off))]
     )

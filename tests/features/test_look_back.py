@@ -166,7 +166,7 @@ def test_recent_columns_end_at_the_last_known_value() -> None:
     cutoff = utc("2024-02-20 07:00")
     features, inputs = read(demand, [cutoff], 3)
     y = demand.as_of(cutoff).to_frame()["y"].dropna().to_numpy()
-    expected = {f"y, {back + 1}. hour back": y[-1 - back] for back in range(6)} | {
+    expected = {f"y, {back + 1}. hour back": y[-1 - back] for back in range(24)} | {
         "y, mean of the last day": y[-24:].mean(), "y, mean of the day before": y[-48:-24].mean(),
         "y, lowest of the last day": y[-24:].min(), "y, highest of the last day": y[-24:].max(),
         "y, mean of the last 14 days": y[-336:].mean(), "y, hour a week before the last": y[-169],

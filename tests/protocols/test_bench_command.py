@@ -51,9 +51,11 @@ def test_ours_stand_beside_the_peers_and_the_goals(forecast: Forecast, tmp_path:
     lines = told.splitlines()
     (ours,) = [line for line in lines if "★ seasonal_naive_day" in line]
     (peer,) = [line for line in lines if "neuralforecast GRU" in line]
-    assert "this run" in ours
+    assert "here" in ours
     assert "101.1" in peer
-    assert protocols.MEASURED in peer
+    (source,) = [line for line in lines if line.startswith("(2)")]
+    assert protocols.MEASURED.startswith(source.removeprefix("(2)").strip())
+    assert "(2)" in peer
     goals = told[told.index("Goals, judged on seasonal_naive_day") :]
     assert "≤ 77.0" in goals
     assert "not judged: run --peers" in goals
@@ -88,7 +90,7 @@ def test_peers_run_beside_and_judge_the_goals(forecast: Forecast, monkeypatch: p
     code, told = forecast("vic-a", "--data", "any", "--recipe", FAST, "--peers")
     assert code == 0, told
     for name in ("lightgbm", "ridge_lightgbm", "ridge_step"):
-        assert [line for line in told.splitlines() if line.strip().startswith(name) and "this run" in line], name
+        assert [line for line in told.splitlines() if line.strip().startswith(name) and "here" in line], name
     assert "not judged" not in told
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from forecast.protocols import Goal, Protocol
 
-HERE = "this run"
+HERE = "here"
 TITLES = {
     "mae": "MAE", "mape_median": "median MAPE %", "mape_mean": "mean MAPE %", "wins": "wins", "winkler_80": "Winkler",
     "width_80": "80% width", "peak_mae": "peak MAE", "coverage_pooled": "80% covers",
@@ -23,8 +23,9 @@ SHARES = ("coverage_", "gain_")
 
 
 def figures_table(protocol: Protocol, scores: pd.DataFrame, ours: Collection[str], title: str) -> Table:
-    """Every system's headline figures and where they come from, the best first."""
+    """Every system's headline figures and where they come from, the best first; sources are named below."""
     table = _table(title, ["system", *[_title(name) for name in protocol.headline], "source"])
+    sources = list(dict.fromkeys(peer.source for peer in protocol.peers))
     rows: list[tuple[float, list[str], str]] = []
     for model, row in scores.iterrows():
         mine = model in ours
@@ -32,21 +33,28 @@ def figures_table(protocol: Protocol, scores: pd.DataFrame, ours: Collection[str
         rows.append((float(row[protocol.headline[0]]), cells, "bold green" if mine else ""))
     for peer in protocol.peers:
         said = [_range(peer.figures.get(name), name) for name in protocol.headline]
-        rows.append((peer.low(protocol.headline[0]), [f"  {peer.name}", *said, peer.source], ""))
+        cells = [f"  {peer.name}", *said, f"({sources.index(peer.source) + 1})"]
+        rows.append((peer.low(protocol.headline[0]), cells, ""))
     for _, cells, style in sorted(rows, key=lambda row: row[0]):
         table.add_row(*cells, style=style)
+    table.caption = "\n".join(f"({number}) {source}" for number, source in enumerate(sources, 1))
+    table.caption_justify = "left"
     return table
 
 
 def intervals_table(scores: pd.DataFrame, unit: str) -> Table:
-    """The 80 % interval of every model that ran, and its error on each day's peak hour."""
-    names = ["coverage_pooled", "coverage_lowest_hour", "coverage_lowest_quarter", "width_80", "winkler_80", "peak_mae"]
-    titles = ["model", "80% covers", "95 % bootstrap", *[_title(name) for name in names[1:]]]
-    table = _table(f"80 % interval over all rows, days drawn whole; widths, Winkler and peak MAE in {unit}", titles)
-    for model, row in scores.iterrows():
-        between = f"{_number(row['coverage_low'], 'coverage_low')}–{_number(row['coverage_high'], 'coverage_high')}"
-        said = [_number(row[name], name) for name in names]
-        table.add_row(str(model), said[0], between, *said[1:])
+    """The 80 % interval of every model that ran, and its error on each day's peak hour; a column per model."""
+    names = ["coverage_lowest_hour", "coverage_lowest_quarter", "width_80", "winkler_80", "peak_mae"]
+    title = f"80 % interval over all rows, days drawn whole; widths, Winkler and peak MAE in {unit}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("figure", no_wrap=True)
+    for model in scores.index:
+        table.add_column(str(model), justify="right", overflow="fold")
+    table.add_row("80% covers", *[_number(value, "coverage_pooled") for value in scores["coverage_pooled"]])
+    ends = zip(scores["coverage_low"], scores["coverage_high"], strict=True)
+    table.add_row("95 % bootstrap", *[f"{low:.1%}–{high:.1%}" for low, high in ends])
+    for name in names:
+        table.add_row(_title(name), *[_number(value, name) for value in scores[name]])
     return table
 
 
@@ -78,7 +86,7 @@ def _table(title: str, columns: list[str]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for place, name in enumerate(columns):
         text = place == 0 or name in ("source", "goal", "")
-        table.add_column(name, justify="left" if text else "right", no_wrap=name != "source")
+        table.add_column(name, justify="left" if text else "right", no_wrap=True)
     return table
 
 

@@ -62,8 +62,8 @@ class Correction(BaseModel):
         if len(x_R2) < 100:
             return self
         # A little ridge: with few days at hand both gains lean towards none.
-        penalty = 0.02 * np.trace(x_R2.T @ x_R2) * np.eye(2) + 1e-12 * np.eye(2)
-        gains = np.linalg.solve(x_R2.T @ x_R2 + penalty, x_R2.T @ left_NH[use_NH])
+        square = x_R2.T @ x_R2
+        gains = np.linalg.solve(square + np.diag(0.02 * np.diag(square) + 1e-12), x_R2.T @ left_NH[use_NH])
         day, hour = (float(gain) for gain in np.clip(gains, 0.0, 1.0))
         return self.model_copy(update={"day_gain": day, "hour_gain": hour})
 

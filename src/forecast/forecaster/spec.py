@@ -98,5 +98,6 @@ class ForecasterSpec(BaseModel):
     def reach(self, horizon: int) -> int:
         """Steps before the cutoff that can touch a forecast of `horizon` steps."""
         per_day = max(1, int(pd.Timedelta(days=1) / self.step))
-        earlier = self.correction.config.days * per_day if self.correction is not None else 0
+        # One day more: across an autumn change so many civil days are an hour longer.
+        earlier = (self.correction.config.days + 1) * per_day if self.correction is not None else 0
         return self.column_reader.reach(per_day, horizon) + earlier

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from forecast.clock import zone
 from forecast.errors import RecipeError
 from forecast.recipe.models import (
     EnsembleModel,
@@ -136,6 +137,7 @@ class Task(_Frozen):
 
     Raises:
         RecipeError: a horizon under one step, or a gate without delivery days.
+        DeclarationError: a clock that does not exist.
     """
 
     horizon: int
@@ -147,6 +149,8 @@ class Task(_Frozen):
     def _consistent(self) -> Task:
         if self.horizon < 1:
             raise RecipeError(f"a horizon of {self.horizon} steps", "1 or more", "correct --horizon")
+        if self.clock is not None:
+            zone(self.clock)
         if self.gate is not None and self.every != "delivery-day":
             raise RecipeError(
                 f"the gate {self.gate} with every {self.every}",
