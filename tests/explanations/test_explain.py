@@ -28,7 +28,8 @@ def test_baseline_and_causes_add_up_to_the_forecast(name: str, fitted: dict[str,
     np.testing.assert_array_equal(explanation.forecast_H, said["q0.5"])
     np.testing.assert_array_equal(explanation.quantiles_HQ[:, 0], said["q0.1"])
     np.testing.assert_allclose(total(explanation), explanation.forecast_H, rtol=1e-9)
-    assert list(explanation.groups) == ["calendar", "weather", "inertia"]
+    causes = ["calendar", "weather", "inertia", *(["error correction"] if name == "corrected" else [])]
+    assert list(explanation.groups) == causes
     assert np.abs(explanation.groups["inertia"]).max() > 0
 
 

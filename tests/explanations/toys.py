@@ -49,7 +49,8 @@ RECIPES = {
             patch=3,
         ),
     ),
-    "ridge": named("ridge"),
+    "ridge": named("ridge").model_copy(update={"correction": None}),
+    "corrected": named("ridge"),
     "trees": Recipe(name="small-trees", model=TreesModel(iterations=3)),
     "naive": named("seasonal_naive_week"),
 }  # fmt: skip

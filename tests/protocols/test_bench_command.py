@@ -58,7 +58,7 @@ def test_ours_stand_beside_the_peers_and_the_goals(forecast: Forecast, tmp_path:
     assert "(2)" in peer
     goals = told[told.index("Goals, judged on seasonal_naive_day") :]
     assert "≤ 77.0" in goals
-    assert "not judged: run --peers" in goals
+    assert "needs --peers" in goals
     assert "Taken for granted: the weather is kind." in told
     assert "80 % interval" in told
     table = pd.read_parquet(tmp_path / "walk.parquet")
@@ -91,7 +91,7 @@ def test_peers_run_beside_and_judge_the_goals(forecast: Forecast, monkeypatch: p
     assert code == 0, told
     for name in ("lightgbm", "ridge_lightgbm", "ridge_step"):
         assert [line for line in told.splitlines() if line.strip().startswith(name) and "here" in line], name
-    assert "not judged" not in told
+    assert "needs --peers" not in told
 
 
 def test_peers_without_lightgbm_name_the_extra(forecast: Forecast, monkeypatch: pytest.MonkeyPatch) -> None:

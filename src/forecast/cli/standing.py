@@ -63,7 +63,7 @@ def goals_table(protocol: Protocol, scores: pd.DataFrame, model: str) -> Table:
     table = _table(f"Goals, judged on {model}", ["figure", "goal", "reached", ""])
     for goal in protocol.goals:
         held = reached(goal, scores, model)
-        word = "not judged: run --peers" if held is None else "reached" if held else "not reached"
+        word = "needs --peers" if held is None else "reached" if held else "not reached"
         style = "" if held is None else "green" if held else "red"
         value = _number(float(scores.loc[model, goal.figure]), goal.figure)
         table.add_row(_title(goal.figure), _bound(goal), value, word, style=style)

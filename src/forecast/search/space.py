@@ -90,7 +90,7 @@ class Space(_Frozen):
     >>> from forecast.recipes import RIDGE
     >>> space = Space(recipe=RIDGE, fields={"model.alpha": Range(low=0.1, high=100.0, log=True)})
     >>> space.apply({"model.alpha": 3}).model
-    RidgeModel(kind='ridge', alpha=3.0)
+    RidgeModel(kind='ridge', alpha=3.0, per_series=True)
     """
 
     recipe: Recipe

@@ -79,7 +79,9 @@ def lessons_of(
     if config is not None:
         error_NKH, heard_NKH = _errors(said, demand, moments, since, levels)
         left_NH = np.where(known_NH, y_NH - raw_NHQ[..., _middle(levels)], 0)
-        correction = Correction(config=config, levels=levels).with_gains(error_NKH, heard_NKH, left_NH, known_NH)
+        # In units of each window's scale: a large series must not drown the others.
+        errors, left = error_NKH / scale_N[:, None, None], left_NH / scale_N[:, None]
+        correction = Correction(config=config, levels=levels).with_gains(errors, heard_NKH, left, known_NH)
         shift_NH = correction.shift(error_NKH, heard_NKH)
     moved_NHQ = raw_NHQ + shift_NH[..., None]
     calibration = Calibration.fit(moved_NHQ, y_NH, known_NH, hour_NH, scale_N, levels)
