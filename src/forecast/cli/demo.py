@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from forecast.settings import Settings
     from forecast.tables import Demand
 
-RECIPES = ("rnn", "lstm", "gru", "attention", "ridge", "trees", "seasonal_naive_day")
+RECIPES = ("lstm", "gru", "attention", "ridge", "trees", "seasonal_naive_day")
 HELD_BACK = "2014-12-30"
 ZONE = "Australia/Melbourne"
 BLIND = "no weather"
