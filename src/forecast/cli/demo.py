@@ -40,7 +40,7 @@ def demo(
     began = time.monotonic()
     settings = Settings.read(model_name="demo")
     plan = RetrainingPlan(
-        recipes=tuple(recipe.split(",")), weeks=weeks, until=f"{HELD_BACK}T00:00+11:00", train_every="12h"
+        recipes=tuple(recipe.split(",")), weeks=weeks, until=f"{HELD_BACK}T00:00+11:00", train_every="1d"
     )  # fmt: skip
     work = settings.mlruns / "work" / "demo"
     _say(1, "The sample")
