@@ -30,7 +30,6 @@ from forecast.networks.configs import (
     DecoderConfig,
     DirectConfig,
     NetworkConfig,
-    NetworkShape,
     RecurrentConfig,
     RecurrentDecoderConfig,
 )
@@ -38,6 +37,8 @@ from forecast.networks.gradients import gradient_by_lag, name_gradients
 from forecast.networks.network import DemandNetwork, build
 from forecast.recipe import FeatureConfig, TrainingConfig
 from forecast.tables import Columns, Demand
+from forecast.tables.forecast import LEVELS
+from forecast.training.learn import network_shape
 from forecast.training.loop import Batch, Feed, Loop, batch_loss
 from forecast.training.progress import Silent
 from forecast.windows import origins_every
@@ -124,12 +125,7 @@ def feeds(demand: Demand) -> tuple[Feed, Feed]:
 
 def made(config: NetworkConfig, feed: Feed, seed: int) -> DemandNetwork:
     """A network at its first weights, its scaling fitted."""
-    shape = NetworkShape(
-        past_columns=len(feed.features.past_names), future_columns=len(feed.features.future_names),
-        static_columns=len(feed.features.columns.static), context=CONTEXT, horizon=HORIZON, hour_columns=(0, 24),
-        past_load_columns=tuple(np.flatnonzero(feed.features.past_load_columns).tolist()),
-        future_load_columns=tuple(np.flatnonzero(feed.features.future_load_columns).tolist()),
-    )  # fmt: skip
+    shape = network_shape(feed.features, feed.windows, LEVELS)
     network = build(config, shape, seed)
     network.scaling.fit([inputs for inputs, _, _ in feed.spread(512, 256)])
     return network.train()

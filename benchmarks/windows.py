@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from forecast.features import Features, fit_features
 from forecast.networks.network import build
-from forecast.recipe import NetworkModel, Recipe, Task
+from forecast.recipe import NetworkModel, Recipe
 from forecast.recipes import named
 from forecast.tables import Columns, Demand, Series
 from forecast.training.learn import network_shape
@@ -157,7 +157,7 @@ def wider(recipe: Recipe) -> Recipe:
 def training_step(recipe: Recipe, features: Features, feed: Feed, batch: Batch) -> Callable[[], None]:
     """Forward, backward and optimiser on a batch that is ready."""
     assert isinstance(recipe.model, NetworkModel)
-    shape = network_shape(recipe, Task(horizon=HORIZON), features, feed.windows)
+    shape = network_shape(features, feed.windows, recipe.quantiles)
     network = build(recipe.model.network, shape, seed=0)
     network.scaling.fit([batch[0]])
     optimiser = torch.optim.AdamW(network.parameters())

@@ -91,16 +91,13 @@ class Calibration(BaseModel):
     def apply(
         self, quantiles_BHQ: Floats, hour_BH: npt.NDArray[np.integer], scale_B: Floats
     ) -> npt.NDArray[np.float64]:
-        """Calibrated quantiles [B, H, Q], never crossing, their median where it was."""
-        side_Q, middle = _sides(self.levels)
+        """Calibrated quantiles [B, H, Q], never crossing, their median where it was; B may be several axes."""
+        side_Q, middle = sides(self.levels), middle_of(self.levels)
         median_BH1 = quantiles_BHQ[..., middle : middle + 1]
         own_BHQ = side_Q * (quantiles_BHQ - median_BH1)
         grown_BHQ = own_BHQ * np.asarray(self.shrink_KQ)[hour_BH]
-        grown_BHQ = grown_BHQ + np.asarray(self.shift_KQ)[hour_BH] * scale_B[:, None, None]
-        moved_BHQ = median_BH1 + side_Q * np.maximum(grown_BHQ, 0)
-        upper = np.maximum.accumulate(moved_BHQ[..., middle:], axis=-1)
-        lower = np.minimum.accumulate(moved_BHQ[..., middle::-1], axis=-1)[..., ::-1]
-        return np.concatenate([lower[..., :-1], upper], axis=-1)
+        grown_BHQ = grown_BHQ + np.asarray(self.shift_KQ)[hour_BH] * scale_B[..., None, None]
+        return in_order(median_BH1 + side_Q * np.maximum(grown_BHQ, 0), middle)
 
 
 class _Distances(NamedTuple):
@@ -114,17 +111,31 @@ class _Distances(NamedTuple):
     share: float
 
 
-def _sides(levels: Sequence[float]) -> tuple[npt.NDArray[np.float64], int]:
-    """Per level -1 below the median, 0 at it, 1 above; and the median's place."""
+def middle_of(levels: Sequence[float]) -> int:
+    """The median's place among the levels."""
+    return int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
+
+
+def sides(levels: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Per level -1 below the median, 0 at it, 1 above."""
+    return np.sign(np.arange(len(levels)) - middle_of(levels)).astype(np.float64)
+
+
+def opposites(levels: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Per level the place of the one nearest to its mirror image: 0.9 for 0.1."""
     p = np.asarray(levels)
-    middle = int(np.argmin(np.abs(p - 0.5)))
-    return np.sign(np.arange(len(p)) - middle).astype(np.float64), middle
+    return np.asarray(np.abs(p[:, None] - (1 - p)).argmin(0))
+
+
+def in_order(quantiles: Floats, middle: int) -> npt.NDArray[np.float64]:
+    """Quantiles [..., Q] that never cross: order is restored outwards from the median, which stays."""
+    upper = np.maximum.accumulate(quantiles[..., middle:], axis=-1)
+    lower = np.minimum.accumulate(quantiles[..., middle::-1], axis=-1)[..., ::-1]
+    return np.concatenate([lower[..., :-1], upper], axis=-1)
 
 
 def _distances(quantiles_NQ: Floats, y_N: Floats, scale_N: Floats, levels: Sequence[float]) -> list[_Distances]:
-    side_Q, middle = _sides(levels)
-    p = np.asarray(levels)
-    opposite_Q = np.abs(p[:, None] - (1 - p)).argmin(0)
+    side_Q, middle = sides(levels), middle_of(levels)
     median_N = quantiles_NQ[:, middle]
     said_NQ = side_Q * (quantiles_NQ - median_N[:, None]) / scale_N[:, None]
     happened_N = (y_N - median_N) / scale_N
@@ -134,7 +145,7 @@ def _distances(quantiles_NQ: Floats, y_N: Floats, scale_N: Floats, levels: Seque
             np.concatenate([side_Q[place] * happened_N, side_Q[other] * happened_N]),
             max(level, 1 - level) if place != middle else 0.5,
         )
-        for place, (level, other) in enumerate(zip(levels, opposite_Q, strict=True))
+        for place, (level, other) in enumerate(zip(levels, opposites(levels), strict=True))
     ]
 
 

@@ -106,6 +106,15 @@ def training_origins_at(demand: Demand, cutoffs: pd.DatetimeIndex, *, context: i
     return Origins(first_S, 0, np.cumsum(np.array(counts)), np.concatenate(rows), np.concatenate(moments))
 
 
+def spread(first: int, last: int, most: int) -> Ints:
+    """At most `most` numbers from `first` to `last` (exclusive), evenly spread.
+
+    >>> spread(0, 100, 3).tolist()
+    [0, 49, 99]
+    """
+    return np.unique(np.linspace(first, last - 1, min(most, last - first)).astype(np.int64))
+
+
 def _first_row_at(start: int, moments_K: Ints, step: int) -> Ints:
     return np.asarray(-((start - moments_K) // step), dtype=np.int64)
 

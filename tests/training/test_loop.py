@@ -15,12 +15,13 @@ from forecast.networks.configs import (
     DecoderConfig,
     DirectConfig,
     NetworkConfig,
-    NetworkShape,
     RecurrentConfig,
     RecurrentDecoderConfig,
 )
 from forecast.networks.network import DemandNetwork, build
 from forecast.recipe import FeatureConfig, TrainingConfig
+from forecast.tables.forecast import LEVELS
+from forecast.training.learn import network_shape
 from forecast.training.loop import Feed, Loop
 from forecast.training.progress import Silent
 from forecast.windows import origins_every
@@ -43,12 +44,7 @@ ECHO = RecurrentDecoderConfig(width=6, autoregressive=True, teacher_forcing=0.8,
 
 def network(data: Feed, decoder: DecoderConfig = DIRECT, seed: int = 0) -> DemandNetwork:
     config = NetworkConfig(encoder=RecurrentConfig(kind="gru", width=6), decoder=decoder)
-    shape = NetworkShape(
-        past_columns=len(data.features.past_names), future_columns=len(data.features.future_names),
-        static_columns=len(data.features.columns.static), context=CONTEXT, horizon=HORIZON, hour_columns=(0, 24),
-        past_load_columns=tuple(np.flatnonzero(data.features.past_load_columns).tolist()),
-        future_load_columns=tuple(np.flatnonzero(data.features.future_load_columns).tolist()),
-    )  # fmt: skip
+    shape = network_shape(data.features, data.windows, LEVELS)
     one = build(config, shape, seed)
     one.scaling.fit([inputs for inputs, _, _ in data.spread(256, 256)])
     return one

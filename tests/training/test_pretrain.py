@@ -17,9 +17,11 @@ from safetensors.numpy import load_file
 
 from forecast.features import fit_features
 from forecast.networks.arrays import state_arrays
-from forecast.networks.configs import DirectConfig, NetworkConfig, NetworkShape, RecurrentConfig
+from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConfig
 from forecast.networks.network import DemandNetwork, build
 from forecast.recipe import FeatureConfig, PretrainingConfig, TrainingConfig
+from forecast.tables.forecast import LEVELS
+from forecast.training.learn import network_shape
 from forecast.training.loop import Feed
 from forecast.training.pretrain import pretrain
 from forecast.training.progress import Silent
@@ -38,12 +40,7 @@ def feed() -> Feed:
 
 def network(data: Feed) -> DemandNetwork:
     config = NetworkConfig(encoder=RecurrentConfig(kind="gru", width=12), decoder=DirectConfig(width=8))
-    shape = NetworkShape(
-        past_columns=len(data.features.past_names), future_columns=len(data.features.future_names),
-        static_columns=len(data.features.columns.static), context=CONTEXT, horizon=HORIZON, hour_columns=(0, 24),
-        past_load_columns=tuple(np.flatnonzero(data.features.past_load_columns).tolist()),
-        future_load_columns=tuple(np.flatnonzero(data.features.future_load_columns).tolist()),
-    )  # fmt: skip
+    shape = network_shape(data.features, data.windows, LEVELS)
     one = build(config, shape, seed=0)
     one.scaling.fit([inputs for inputs, _, _ in data.spread(256, 256)])
     return one
@@ -91,10 +88,12 @@ torch.set_num_threads(1)
 torch.set_flush_denormal(True)
 from forecast.features import fit_features
 from forecast.networks.arrays import state_arrays
-from forecast.networks.configs import NetworkConfig, NetworkShape, RecurrentConfig
+from forecast.networks.configs import NetworkConfig, RecurrentConfig
 from forecast.networks.network import build
 from forecast.recipe import FeatureConfig, TrainingConfig
 from forecast.tables import Demand
+from forecast.tables.forecast import LEVELS
+from forecast.training.learn import network_shape
 from forecast.training.loop import Feed
 from forecast.training.pretrain import pretrain
 from forecast.windows import origins_every
@@ -105,11 +104,7 @@ demand = Demand.from_frame(pd.DataFrame({"unique_id": "city", "ds": ds, "y": y})
 features = fit_features(FeatureConfig(reach_days=2, same_hour_days=1), demand, 48)
 data = Feed.of(features, features.window_set(demand, origins_every(demand, context=48, horizon=6), 6))
 config = NetworkConfig(encoder=RecurrentConfig(kind="gru", width=12, layers=2, dropout=0.2))
-shape = NetworkShape(
-    past_columns=len(features.past_names), future_columns=len(features.future_names), context=48, horizon=6,
-    hour_columns=(0, 24),
-)
-network = build(config, shape, seed=0)
+network = build(config, network_shape(features, data.windows, LEVELS), seed=0)
 network.scaling.fit([inputs for inputs, _, _ in data.spread(256, 256)])
 
 class Tell:

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forecast.calibration import middle_of
 from forecast.errors import RequestError
 from forecast.explanations.attention import attention_of
 from forecast.explanations.attribution import CORRECTION, Attribution, ColumnGroups, attribute
 from forecast.explanations.explanation import Explanation
-from forecast.explanations.past import inputs_at, past_days, rows
+from forecast.explanations.past import inputs_at, past_days
 from forecast.explanations.similar import similar_days
 from forecast.features import Inputs
 from forecast.forecaster import Forecaster
@@ -58,8 +59,8 @@ def explain(
     forecast_H = mine[quantile_column(0.5)].to_numpy(dtype=np.float64)
     newest = min(REFERENCE_DAYS, len(past))
     shares = attribute(
-        lambda inputs: forecaster.model.quantiles(inputs)[:, :, _middle(forecaster)], today,
-        rows(past.inputs, np.arange(newest)), ColumnGroups.of(forecaster.spec.column_reader), raw_H,
+        lambda inputs: forecaster.model.quantiles(inputs)[:, :, middle_of(forecaster.spec.recipe.quantiles)], today,
+        past.inputs.only(np.arange(newest)), ColumnGroups.of(forecaster.spec.column_reader), raw_H,
     )  # fmt: skip
     attention, why_none = attention_of(forecaster.model, today, mine["ds"].iloc[0], demand.step)
     return Explanation(
@@ -90,11 +91,9 @@ def _today(
     index_B: Ints = np.arange(begin, min(begin + BATCH, count))
     inputs = inputs_at(forecaster.spec, demand, [cutoff], steps, index_B)
     said_BHQ = forecaster.model.quantiles(inputs)
-    return rows(inputs, np.array([number - begin])), said_BHQ[number - begin, :, _middle(forecaster)].astype(np.float64)
-
-
-def _middle(forecaster: Forecaster) -> int:
-    return forecaster.spec.recipe.quantiles.index(0.5)
+    return inputs.only(np.array([number - begin])), said_BHQ[
+        number - begin, :, middle_of(forecaster.spec.recipe.quantiles)
+    ].astype(np.float64)
 
 
 def _groups(shares: Attribution, forecast_H: Doubles, raw_H: Doubles, factor: float) -> dict[str, Doubles]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +66,7 @@ def past_days(spec: ForecasterSpec, demand: Demand, one: Series, cutoff: pd.Time
         least = 0.5 * today.past_mask_BLP[:, :, 0].mean()
         fit_N = (inputs.past_mask_BLP[:, :, 0].mean(1) >= least) & (inputs.target_mask_BH.mean(1) >= WHOLE)
         if fit_N.any():
-            kept = rows(inputs, np.flatnonzero(fit_N))
+            kept = inputs.only(fit_N)
             outcome_NH = np.where(kept.target_mask_BH > 0, kept.target_BH.astype(np.float64), np.nan)
             return PastDays(cutoffs[fit_N], kept, outcome_NH)
     raise NotEnoughHistory(
@@ -103,18 +102,7 @@ def inputs_at(
     return reader.inputs(windows, reader.clock(windows), np.asarray(index_B, dtype=np.int64))
 
 
-def rows(inputs: Inputs, index_B: Ints) -> Inputs:
-    """Some windows of a batch."""
-    return combined(lambda array: array[index_B], inputs)
-
-
 def joined(first: Inputs, second: Inputs) -> Inputs:
     """Two batches one after the other."""
-    return combined(lambda one, other: np.concatenate([one, other]), first, second)
-
-
-def combined(how: Callable[..., Any], first: Inputs, *others: Inputs) -> Inputs:
-    """A batch whose every array is made from the same arrays of some batches."""
-    names = [field.name for field in fields(first) if getattr(first, field.name) is not None]
-    made = {name: how(getattr(first, name), *[getattr(one, name) for one in others]) for name in names}
-    return replace(first, **made)
+    names = [field.name for field in fields(first)]
+    return Inputs(**{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names})

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.explanations.inside import SEQUENCES, Held, networks_of
-from forecast.explanations.past import PastDays, joined, rows
+from forecast.explanations.past import PastDays, joined
 from forecast.features import Inputs
 from forecast.forecaster import Model
 
@@ -86,7 +86,7 @@ def _states(held: Held, windows: Inputs) -> Doubles:
     count = len(windows.past_BLP)
     parts = []
     for begin in range(0, count, BATCH):
-        some = rows(windows, np.arange(begin, min(begin + BATCH, count)))
+        some = windows.only(np.arange(begin, min(begin + BATCH, count)))
         parts.append(look_inside(held.network, partial(held.model.quantiles, some)).state_BD)
     return np.concatenate(parts).astype(np.float64)
 

@@ -5,12 +5,11 @@ N forecasts, K days back (nearest first), H steps, Q levels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from forecast.calibration import in_order, middle_of, opposites, sides
 from forecast.recipe import CorrectionConfig
 
 Doubles = npt.NDArray[np.float64]
@@ -115,23 +114,18 @@ class Correction(BaseModel):
 
     def widened(self, quantiles_NHQ: Doubles, factor_NQ: Doubles) -> Doubles:
         """Each level's distance from the median times its factor; order is kept, the median stays."""
-        middle = _middle(self.levels)
+        middle = middle_of(self.levels)
         median_NH1 = quantiles_NHQ[..., middle : middle + 1]
         moved = median_NH1 + (quantiles_NHQ - median_NH1) * factor_NQ[:, None, :]
-        upper = np.maximum.accumulate(moved[..., middle:], axis=-1)
-        lower = np.minimum.accumulate(moved[..., middle::-1], axis=-1)[..., ::-1]
-        return np.concatenate([lower[..., :-1], upper], axis=-1)
+        return in_order(moved, middle)
 
     def _ratios(self, quantiles: Doubles, y: Doubles, known: Bools) -> Doubles:
         """Distances from the median in units of each level's, mirrored, [Q, 2R] for R known outcomes."""
-        middle, p = _middle(self.levels), np.asarray(self.levels)
-        opposite_Q = np.abs(p[:, None] - (1 - p)).argmin(0)
         said_RQ, y_R = quantiles[known], y[known]
-        median_R = said_RQ[:, middle]
+        median_R = said_RQ[:, middle_of(self.levels)]
         own_RQ = np.maximum(np.abs(said_RQ - median_R[:, None]), 1e-9 + 1e-6 * np.abs(median_R)[:, None])
-        side_Q = np.sign(np.arange(len(p)) - middle)
-        ratio_QR = (side_Q * (y_R - median_R)[:, None] / own_RQ).T
-        return np.concatenate([ratio_QR, ratio_QR[opposite_Q]], axis=1)
+        ratio_QR = (sides(self.levels) * (y_R - median_R)[:, None] / own_RQ).T
+        return np.concatenate([ratio_QR, ratio_QR[opposites(self.levels)]], axis=1)
 
     def _means(self, error_NKH: Doubles, known_NKH: Bools) -> tuple[Doubles, Doubles]:
         """Weighted means of the days' mean errors, [N], and of each step's remainder, [N, H]."""
@@ -144,10 +138,6 @@ class Correction(BaseModel):
             0.5 ** (np.arange(days) / life) for life in (self.config.day_half_life, self.config.hour_half_life)
         )
         return (day_NK * day_K).sum(1) / day_K.sum(), (rest_NKH * hour_K[:, None]).sum(1) / hour_K.sum()
-
-
-def _middle(levels: Sequence[float]) -> int:
-    return int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
 
 
 def _weighted(values_R: Doubles, weights_R: Doubles, share: float) -> float:

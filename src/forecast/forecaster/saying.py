@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.calibration import window_scale
+from forecast.calibration import middle_of, window_scale
 from forecast.features.civil import HOURS
 from forecast.forecaster.correction import Correction
 from forecast.forecaster.echo import Echo, Moments
@@ -71,10 +71,7 @@ def told(
     days = correction.config.days if correction is not None else 0
     moments = Moments.of(cutoffs, days, spec.task.clock or demand.series[0].zone)
     said = Said.of(spec, model, demand, moments.all_M, steps, batch)
-    calibrated_SMHQ = np.stack([
-        spec.calibration.apply(quantiles_MHQ, hour_MH, scale_M)
-        for quantiles_MHQ, hour_MH, scale_M in zip(said.quantiles_SMHQ, said.hour_SMH, said.scale_SM, strict=True)
-    ])  # fmt: skip
+    calibrated_SMHQ = spec.calibration.apply(said.quantiles_SMHQ, said.hour_SMH, said.scale_SM)
     if correction is None:
         return calibrated_SMHQ[:, moments.wanted_W]
     echo = Echo.of(demand, said.origins, moments, steps)
@@ -94,8 +91,7 @@ def corrected(
     Only days after the training say how wide: a model knows its training days too well.
     """
     before_WKHQ = calibrated_MHQ[moments.before_WK]
-    middle = int(np.argmin(np.abs(np.asarray(correction.levels) - 0.5)))
-    error_WKH = np.where(known_WKH, y_WKH - before_WKHQ[..., middle], 0.0)
+    error_WKH = np.where(known_WKH, y_WKH - before_WKHQ[..., middle_of(correction.levels)], 0.0)
     moved_WHQ = calibrated_MHQ[moments.wanted_W] + correction.shift(error_WKH, known_WKH)[..., None]
     factor_WQ = correction.factors(before_WKHQ, y_WKH.astype(np.float64), known_WKH & later_WK[:, :, None])
     return correction.widened(moved_WHQ, factor_WQ)

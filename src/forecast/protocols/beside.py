@@ -11,7 +11,7 @@ from forecast.backtest import Plan, WalkProgress, walk
 from forecast.errors import DeclarationError
 from forecast.features import Features, Inputs
 from forecast.forecaster import Model
-from forecast.protocols.boosting import ALPHA, Boosted, pick
+from forecast.protocols.boosting import ALPHA, Boosted
 from forecast.protocols.stepridge import StepRidge
 from forecast.recipe import Recipe, RidgeModel, Task, TreesModel
 from forecast.tables import Demand
@@ -73,7 +73,7 @@ def fit_beside(demand: Demand, *, name: str, task: Task, seed: int = 0) -> Fitte
 
 def _learn(recipe: Recipe, features: Features, inputs: Inputs, seed: int) -> Model:
     # A window without any known y has no level to be relative to: its megawatts would drown all others.
-    inputs = pick(inputs, np.any(inputs.past_mask_BLP[:, :, 0] > 0, axis=1))
+    inputs = inputs.only(np.any(inputs.past_mask_BLP[:, :, 0] > 0, axis=1))
     if isinstance(recipe.model, TreesModel):
         on_ridge = recipe.name == "ridge_lightgbm"
         return Boosted.fit(recipe.model, features, inputs, recipe.quantiles, seed=seed, on_ridge=on_ridge)

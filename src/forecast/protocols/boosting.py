@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from forecast.baselines import Relative
 from forecast.baselines.relative import Doubles
@@ -148,11 +147,6 @@ def _out_of_fold(features: Features, inputs: Inputs) -> Floats:
     said_BH = np.zeros_like(inputs.target_BH)
     for fold in np.unique(fold_B):
         mine_B = fold_B == fold
-        others = pick(inputs, ~mine_B) if not mine_B.all() else inputs
-        said_BH[mine_B] = _ridge(features, others).quantiles(pick(inputs, mine_B))[:, :, 0]
+        others = inputs.only(~mine_B) if not mine_B.all() else inputs
+        said_BH[mine_B] = _ridge(features, others).quantiles(inputs.only(mine_B))[:, :, 0]
     return said_BH
-
-
-def pick(inputs: Inputs, chosen_B: npt.NDArray[np.bool_]) -> Inputs:
-    """Some windows of a batch."""
-    return Inputs(**{one.name: getattr(inputs, one.name)[chosen_B] for one in fields(inputs)})

@@ -6,8 +6,8 @@ from forecast.baselines import QuantileTrees, SeasonalNaive
 from forecast.features import Features, Inputs
 from forecast.forecaster import Model
 from forecast.recipe import RidgeModel, SeasonalNaiveModel, TreesModel
-from forecast.training.ridge import LEARNED, learn_ridge, spread
-from forecast.windows import WindowSet
+from forecast.training.ridge import LEARNED, learn_ridge
+from forecast.windows import WindowSet, spread
 
 Baseline = RidgeModel | SeasonalNaiveModel | TreesModel
 

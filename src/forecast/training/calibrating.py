@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.calibration import Calibration
+from forecast.calibration import Calibration, middle_of
 from forecast.forecaster import Forecaster, ForecasterSpec, Model
 from forecast.forecaster.correction import Correction
 from forecast.forecaster.echo import Echo, Moments
@@ -16,6 +16,7 @@ from forecast.forecaster.saying import Said, told
 from forecast.paths import rank_outcomes
 from forecast.tables import Demand
 from forecast.training.span import Span
+from forecast.windows import spread
 
 BATCH = 256
 MOST_WINDOWS = 12_000
@@ -78,7 +79,7 @@ def lessons_of(
     correction, shift_NH = None, np.zeros_like(y_NH)
     if config is not None:
         error_NKH, heard_NKH = _errors(said, demand, moments, since, levels)
-        left_NH = np.where(known_NH, y_NH - raw_NHQ[..., _middle(levels)], 0)
+        left_NH = np.where(known_NH, y_NH - raw_NHQ[..., middle_of(levels)], 0)
         # In units of each window's scale: a large series must not drown the others.
         errors, left = error_NKH / scale_N[:, None, None], left_NH / scale_N[:, None]
         correction = Correction(config=config, levels=levels).with_gains(errors, heard_NKH, left, known_NH)
@@ -120,7 +121,7 @@ def _errors(
 ) -> tuple[Doubles, Bools]:
     """Outcome minus median of the days before each wanted cutoff, as it knew them, from `since` on; [N, K, H]."""
     echo = Echo.of(demand, said.origins, moments, said.y_SMH.shape[2])
-    median_SWKH = said.quantiles_SMHQ[..., _middle(levels)][:, moments.before_WK]
+    median_SWKH = said.quantiles_SMHQ[..., middle_of(levels)][:, moments.before_WK]
     later_WK1 = (moments.all_M >= since)[moments.before_WK][..., None]
     known_SWKH = echo.known_SWKH & later_WK1
     return _rows(np.where(known_SWKH, echo.y_SWKH - median_SWKH, 0.0)), _rows(known_SWKH)
@@ -131,17 +132,12 @@ def _rows(part: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     return part.reshape(part.shape[0] * part.shape[1], *part.shape[2:])
 
 
-def _middle(levels: tuple[float, ...]) -> int:
-    return int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
-
-
 def _some_series(demand: Demand, moments: int) -> Demand:
     """All series, or as many of them, evenly chosen, as give enough windows."""
     most = max(1, MOST_WINDOWS // moments)
     if len(demand.series) <= most:
         return demand
-    places = np.unique(np.linspace(0, len(demand.series) - 1, most).astype(int))
-    return demand.select([demand.series[place].unique_id for place in places])
+    return demand.select([demand.series[place].unique_id for place in spread(0, len(demand.series), most)])
 
 
 def _newest(ranks_NH: Ranks) -> Ranks:
@@ -149,4 +145,4 @@ def _newest(ranks_NH: Ranks) -> Ranks:
     some_NH: Ranks = ranks_NH[np.isfinite(ranks_NH).any(1)]
     if len(some_NH) <= RANKED_DAYS:
         return np.asarray(some_NH)
-    return np.asarray(some_NH[np.linspace(0, len(some_NH) - 1, RANKED_DAYS).astype(int)])
+    return np.asarray(some_NH[spread(0, len(some_NH), RANKED_DAYS)])

@@ -133,7 +133,7 @@ def parts_of(span: Span) -> Parts:
     except NotEnoughHistory:
         # Too short to hold anything out: learn from all of it, and promise no calibrated interval.
         features, train, held_out = final, whole, None
-    return Parts(features, train, held_out, final, whole, span.task.horizon, span.recipe.quantiles)
+    return Parts(features, train, held_out, final, whole, span.recipe.quantiles)
 
 
 def together(models: list[Model]) -> Model:

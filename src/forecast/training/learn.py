@@ -59,7 +59,6 @@ class Parts:
         features, train: the early part.
         held_out: the late part; None where the table is too short to hold anything out.
         final, whole: everything.
-        horizon: steps ahead.
         levels: the quantile levels.
     """
 
@@ -68,7 +67,6 @@ class Parts:
     held_out: WindowSet | None
     final: Features
     whole: WindowSet
-    horizon: int
     levels: tuple[float, ...]
 
 
@@ -107,7 +105,7 @@ class NetworkLearning:
             loop, again = self._learned(feed, None, chosen, "refit")
             history += again
             model = _answering(loop.network, ridge)
-        norms = _gradients(loop.network, feed)
+        norms = gradients(loop.network, feed)
         return LearnedMember(
             model, judged if parts.held_out is not None else None, refitted, history, best_epoch, norms,
             name_gradients(norms),
@@ -137,7 +135,7 @@ class NetworkLearning:
     def _learned(
         self, feed: Feed, validation: Feed | None, config: TrainingConfig, stage: str, start: Arrays | None = None
     ) -> tuple[Loop, list[dict[str, Any]]]:
-        shape = network_shape(self.parts, feed.features, feed.windows)
+        shape = network_shape(feed.features, feed.windows, self.parts.levels)
         network = build(self.model.network, shape, config.seed)
         scaled_on = Feed(feed.features, feed.windows, feed.clock)
         network.scaling.fit([inputs for inputs, _, _ in scaled_on.spread(SCALED_ON, 512)])
@@ -160,16 +158,16 @@ class NetworkLearning:
         return self.model.training.device
 
 
-def network_shape(parts: Parts, features: Features, windows: WindowSet) -> NetworkShape:
-    """The sides of the arrays that these features give."""
+def network_shape(features: Features, windows: WindowSet, levels: tuple[float, ...]) -> NetworkShape:
+    """The sides of the arrays that these features give of these windows."""
     demand = windows.demand
     return NetworkShape(
         past_columns=len(features.past_names),
         future_columns=len(features.future_names),
         static_columns=len(features.columns.static),
         context=features.context,
-        horizon=parts.horizon,
-        quantiles=parts.levels,
+        horizon=windows.horizon,
+        quantiles=levels,
         past_load_columns=tuple(np.flatnonzero(features.past_load_columns).tolist()),
         future_load_columns=tuple(np.flatnonzero(features.future_load_columns).tolist()),
         hour_columns=(0, HOURS),
@@ -184,7 +182,8 @@ def _answering(network: DemandNetwork, ridge: LearnedRidge | None) -> Model:
     return Residual(ridge.whole, runtime) if ridge is not None else runtime
 
 
-def _gradients(network: DemandNetwork, feed: Feed) -> list[float]:
+def gradients(network: DemandNetwork, feed: Feed) -> list[float]:
+    """`gradient_by_lag` of some of the feed's windows, on the CPU."""
     own = Feed(feed.features, feed.windows, feed.clock)
     inputs, target_BH, mask_BH = next(own.spread(64, 64))
     return [float(norm) for norm in gradient_by_lag(network, (*inputs, target_BH, mask_BH))]

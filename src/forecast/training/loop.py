@@ -31,7 +31,7 @@ from forecast.recipe import TrainingConfig
 from forecast.training import checkpoint
 from forecast.training.optimiser import make_optimiser, rate_at
 from forecast.training.progress import Progress
-from forecast.windows import Ints, WindowSet
+from forecast.windows import Ints, WindowSet, spread
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 Batch = tuple[Five, Tensor, Tensor]
@@ -70,7 +70,7 @@ class Feed:
 
     def spread(self, most: int, size: int) -> Iterator[Batch]:
         """At most `most` windows, evenly spread, in order, in batches of `size`."""
-        index_N = np.unique(np.linspace(0, len(self.windows) - 1, min(most, len(self.windows))).astype(np.int64))
+        index_N = spread(0, len(self.windows), most)
         for begin in range(0, len(index_N), size):
             yield self.batch(index_N[begin : begin + size])
 

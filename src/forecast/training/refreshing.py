@@ -47,7 +47,7 @@ def refresh(
     span = Span(demand, spec.recipe, spec.task)
     reader = spec.column_reader
     whole = span.windows(reader, demand)
-    parts = Parts(reader, whole, None, reader, whole, spec.task.horizon, spec.recipe.quantiles)
+    parts = Parts(reader, whole, None, reader, whole, spec.recipe.quantiles)
     models = forecaster.model.members if isinstance(forecaster.model, Ensemble) else (forecaster.model,)
     members = [
         _member(span, parts, number, model, (epochs, rate_share), progress or Silent())

@@ -13,7 +13,7 @@ from forecast.features import Features, Inputs
 from forecast.features.civil import CivilClock
 from forecast.forecaster.residual import with_base
 from forecast.recipe import RidgeModel
-from forecast.windows import Ints, WindowSet
+from forecast.windows import Ints, WindowSet, spread
 
 LEARNED = 4000
 FOLDS, WEEK_NS = 5, 7 * 24 * 3600 * 10**9
@@ -52,11 +52,6 @@ def fold_of(windows: WindowSet, index_B: Ints) -> Ints:
     """The fold of each window's week."""
     _, _, cutoff_B = windows.origins.at(index_B, windows.demand)
     return np.asarray((cutoff_B // WEEK_NS) % FOLDS)
-
-
-def spread(first: int, last: int, most: int) -> Ints:
-    """At most `most` numbers from `first` to `last` (exclusive), evenly spread."""
-    return np.unique(np.linspace(first, last - 1, min(most, last - first)).astype(np.int64))
 
 
 def _solved(

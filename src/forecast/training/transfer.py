@@ -17,7 +17,7 @@ import torch
 from forecast.errors import DataError, NotEnoughHistory, RecipeError
 from forecast.features import Features
 from forecast.forecaster import Forecaster, ForecasterSpec
-from forecast.networks.gradients import gradient_by_lag, name_gradients
+from forecast.networks.gradients import name_gradients
 from forecast.networks.network import DemandNetwork
 from forecast.networks.runtime import NetworkRuntime, prepare_torch
 from forecast.recipe import NetworkModel, Recipe, TrainingConfig
@@ -25,6 +25,7 @@ from forecast.tables import Demand
 from forecast.tables.units import power_unit
 from forecast.training.calibrating import learn_lessons
 from forecast.training.fitting import Fitted, TrainingReport, spec_of, taught
+from forecast.training.learn import SCALED_ON, gradients
 from forecast.training.loop import Feed, Loop
 from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
@@ -32,7 +33,6 @@ from forecast.windows import WindowSet
 
 Part = Literal["encoder", "decoder", "highway", "head"]
 Scaling = Literal["auto", "keep", "refit"]
-SCALED_ON = 2048
 FOLDER = "fine-tune"
 
 
@@ -109,7 +109,7 @@ class _Tuning:
             used = self._loop(features, span.windows(features, self.demand), None, chosen)
             self._go(used, "refit", best_epoch, progress)
             history += [{"stage": "refit", **row} for row in used.notes["history"]]
-        norms = _gradients(used)
+        norms = gradients(used.network, used.feed)
         report = TrainingReport(
             history=history, best_epoch=best_epoch, seconds=time.monotonic() - began, gradient_by_lag=norms,
             gradient_health=name_gradients(norms), windows=len(used.feed.windows),
@@ -213,9 +213,3 @@ def _windows(span: Span, features: Features, demand: Demand) -> tuple[WindowSet,
 
 def _runtime(loop: Loop) -> NetworkRuntime:
     return NetworkRuntime(loop.network.to("cpu").eval())
-
-
-def _gradients(loop: Loop) -> list[float]:
-    feed = Feed(loop.feed.features, loop.feed.windows, loop.feed.clock)
-    inputs, target_BH, mask_BH = next(feed.spread(64, 64))
-    return [float(norm) for norm in gradient_by_lag(loop.network, (*inputs, target_BH, mask_BH))]
