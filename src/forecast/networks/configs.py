@@ -107,12 +107,30 @@ class AttentionConfig(_Frozen):
     heads: int = Field(default=4, ge=1, le=64)
 
 
+class SameHourConfig(_Frozen):
+    """Attention of each step ahead over the encoder's steps at its own hour of the last `days` days.
+
+    Raises: RecipeError when the heads do not divide the width.
+    """
+
+    days: int = Field(default=7, ge=1, le=60)
+    width: Width = 48
+    heads: int = Field(default=4, ge=1, le=64)
+    score: ScoreKind = "scaled_dot"
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        _check_heads(self.width, self.heads)
+        return self
+
+
 class DirectConfig(_Frozen):
-    """One perceptron shared by all horizon steps."""
+    """One perceptron shared by all horizon steps; `same_hour` lets each step look at its own hour of the last days."""
 
     kind: Literal["direct"] = "direct"
     width: Width = 128
     dropout: Share = 0.0
+    same_hour: SameHourConfig | None = None
 
 
 class RecurrentDecoderConfig(_Frozen):

@@ -13,12 +13,20 @@ class Encoded(NamedTuple):
 
     `hidden_BLD`: one vector per encoder step, oldest first. `mask_BL`: 1 where the step holds anything known.
     `state_BD`: the final state. `step`: context steps in one encoder step, for positions on a common time line.
+    `first`, `stride`: the decoder answers the steps first, first + stride, ... ahead, counted in context steps from 0.
     """
 
     hidden_BLD: Tensor
     mask_BL: Tensor
     state_BD: Tensor
     step: int = 1
+    first: int = 0
+    stride: int = 1
+
+    def lead(self, count: int) -> Tensor:
+        """Context steps from the cutoff to each of `count` answered steps, (H,)."""
+        last = self.first + count * self.stride
+        return torch.arange(self.first, last, self.stride, device=self.hidden_BLD.device)
 
 
 class Plain(nn.Module):

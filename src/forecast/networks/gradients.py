@@ -52,7 +52,8 @@ def gradient_by_lag(network: DemandNetwork, batch: Sequence[Tensor]) -> Norms:
 
 
 def _scaled_pinball(network: DemandNetwork, batch: Sequence[Tensor]) -> Tensor:
-    z_BHQ, window = network.scaled(*batch[:5])
+    past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS = batch[:5]
+    z_BHQ, window = network.scaled(past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS)
     known_BH = ~batch[5].isnan() if len(batch) < 7 else (batch[6] > 0) & ~batch[5].isnan()
     target_BH = network.scaling.to_z(torch.where(known_BH, batch[5], window.level_B1), window)
     levels_Q = z_BHQ.new_tensor(network.shape.quantiles)

@@ -62,6 +62,10 @@ class DemandNetwork(nn.Module):
     history comes padded and masked. `targets_BH` (load, NaN where unknown) teaches an autoregressive decoder in
     training and is otherwise ignored. Make one with `build`, then let `scaling.fit` see the training windows.
 
+    Steps shorter than an hour are answered phase by phase: the decoder walks from hour to hour, once for the steps at
+    minute 0, once for those at minute 10, ..., so it costs and learns what an hourly one does. `scaled` with `phase`
+    answers that phase alone, which is enough to learn from.
+
     Raises: RecipeError when the highway wants weights per hour and the shape names no hour columns.
     """
 
@@ -72,7 +76,9 @@ class DemandNetwork(nn.Module):
         known_columns, static_columns = shape.future_columns + 3, shape.static_columns + 1
         self.scaling = WindowScaling(config.scaling, shape)
         self.encoder = make_encoder(config.encoder, (shape.past_columns + 1) * self.patch, static_columns)
-        self.decoder = make_decoder(config.decoder, self.encoder.width, known_columns, static_columns)
+        self.decoder = make_decoder(
+            config.decoder, self.encoder.width, known_columns, static_columns, encoder_steps_per_day(self.patch, shape)
+        )
         self.highway = None if config.highway is None else make_highway(config.highway, known_columns, shape)
         self.head = MonotoneQuantileHead(self.decoder.width, shape.quantiles)
         self.dropout = nn.Dropout(config.dropout)
@@ -97,14 +103,37 @@ class DemandNetwork(nn.Module):
         future_mask_BHF: Tensor,
         static_BS: Tensor,
         targets_BH: Tensor | None = None,
+        phase: int | None = None,
     ) -> tuple[Tensor, Window]:
-        """The quantiles in units of each window's scale, (B, H, Q), and the levels and scales; for the loss."""
+        """The quantiles in units of each window's scale, (B, H, Q), and the levels and scales; for the loss.
+
+        With `phase`, of the steps phase, phase + stride, ... alone, where `stride` is the steps of an hour.
+        """
         window = self.scaling.window(past_BLP, past_mask_BLP, static_BS)
         past_BLP = self.scaling.past(past_BLP, past_mask_BLP, window)
-        known_BHK = self._known(future_BHF, future_mask_BHF, window)
         # The column of ones is a bias, and keeps the static path alive where a series has no static columns.
         static_BS = torch.cat([self.scaling.static(static_BS), torch.ones_like(window.level_B1)], dim=1)
         encoded = self._encode(past_BLP, past_mask_BLP, static_BS)
+        phases = range(min(self.stride, future_BHF.shape[1])) if phase is None else [phase]
+        answers = []
+        for first in phases:
+            every = slice(first, None, self.stride)
+            own_BH = None if targets_BH is None else targets_BH[:, every]
+            told = (future_BHF[:, every], future_mask_BHF[:, every], static_BS, own_BH)
+            answers.append(self._answer(encoded._replace(first=first, stride=self.stride), past_BLP, window, *told))
+        return _interleaved(answers), window
+
+    @property
+    def stride(self) -> int:
+        """Steps from one answered step of a phase to the next: those of an hour."""
+        return self.shape.steps_per_hour
+
+    def _answer(
+        self, encoded: Encoded, past_BLP: Tensor, window: Window, future_BHF: Tensor, future_mask_BHF: Tensor,
+        static_BS: Tensor, targets_BH: Tensor | None,
+    ) -> Tensor:  # fmt: skip
+        """Quantiles of one phase in units of each window's scale; the past and the static columns are standardised."""
+        known_BHK = self._known(future_BHF, future_mask_BHF, window)
         offset_BH = self._offset(known_BHK, future_BHF, future_mask_BHF)
         if self.shape.base_column is not None:
             base = self.shape.base_column
@@ -116,8 +145,8 @@ class DemandNetwork(nn.Module):
             hidden_BHD = self.decoder(encoded, heard_BHK, static_BS, echo)
         else:
             hidden_BHD = self.decoder(encoded, heard_BHK, static_BS)
-        z_BHQ = self.head(hidden_BHD) + offset_BH.unsqueeze(2)
-        return z_BHQ, window
+        z_BHQ: Tensor = self.head(hidden_BHD) + offset_BH.unsqueeze(2)
+        return z_BHQ
 
     def _encode(self, past_BLP: Tensor, past_mask_BLP: Tensor, static_BS: Tensor) -> Encoded:
         """Join `patch` steps into one encoder step; a context that it does not divide begins with masked zeros."""
@@ -173,11 +202,35 @@ def make_encoder(config: EncoderConfig, columns: int, static_columns: int) -> En
             assert_never(never)
 
 
-def make_decoder(config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int) -> Decoder:
-    """The decoder of a config; `known_columns` are what it reads at each horizon step."""
+def _interleaved(phases: list[Tensor]) -> Tensor:
+    """Answers of several phases, each (B, H', Q), step after step; the first phases may be one step longer."""
+    if len(phases) == 1:
+        return phases[0]
+    longest = phases[0].shape[1]
+    even = [pad(one, (0, 0, 0, longest - one.shape[1])) for one in phases]
+    return torch.stack(even, dim=2).flatten(1, 2)[:, : sum(one.shape[1] for one in phases)]
+
+
+def encoder_steps_per_day(patch: int, shape: NetworkShape) -> int:
+    """Encoder steps in 24 hours, at least one; where `patch` does not divide a day, the whole ones."""
+    return max(1, shape.level_steps // 7 // patch)
+
+
+def make_decoder(
+    config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int, day: int
+) -> Decoder:
+    """The decoder of a config.
+
+    Args:
+        config: what it is.
+        encoder_width: of the encoder's steps and state.
+        known_columns: what it reads at each horizon step.
+        static_columns: what it reads of a series.
+        day: encoder steps in 24 hours.
+    """
     match config:
         case DirectConfig():
-            return DirectDecoder(config, encoder_width, known_columns, static_columns)
+            return DirectDecoder(config, encoder_width, known_columns, static_columns, day)
         case RecurrentDecoderConfig():
             return RecurrentDecoder(config, encoder_width, known_columns, static_columns)
         case AttentionDecoderConfig():

@@ -82,14 +82,18 @@ def pinball(z_BHQ: Tensor, target_BH: Tensor, mask_BH: Tensor, levels_Q: Tensor)
     return (loss_BH * mask_BH).sum() / mask_BH.sum().clamp(min=1)
 
 
-def batch_loss(network: DemandNetwork, batch: Batch, levels_Q: Tensor, scaled: Scaled | None = None) -> Tensor:
+def batch_loss(
+    network: DemandNetwork, batch: Batch, levels_Q: Tensor, scaled: Scaled | None = None, phase: int | None = None
+) -> Tensor:
     """The loss of a batch in units of each window's scale; an unknown target counts for nothing.
 
-    `scaled` is the network's own, compiled.
+    `scaled` is the network's own, compiled; `phase` says which steps of each hour count, None all.
     """
     inputs, target_BH, mask_BH = batch
     taught_BH = torch.where(mask_BH > 0, target_BH, torch.full_like(target_BH, torch.nan))
-    z_BHQ, window = (scaled or network.scaled)(*inputs, taught_BH)
+    z_BHQ, window = (scaled or network.scaled)(*inputs, taught_BH, phase)
+    if phase is not None:
+        target_BH, mask_BH = target_BH[:, phase :: network.stride], mask_BH[:, phase :: network.stride]
     known_BH = torch.where(mask_BH > 0, target_BH, window.level_B1)
     return pinball(z_BHQ, network.scaling.to_z(known_BH, window), mask_BH, levels_Q)
 
@@ -125,6 +129,7 @@ class Loop:
         self.levels_Q = torch.tensor(network.shape.quantiles, device=device)
         self.drawn = min(len(feed.windows), config.windows_per_epoch)
         self.steps = math.ceil(self.drawn / config.batch)
+        self.phase: int | None = None
         self.scaled: Scaled = torch.compile(network.scaled) if config.compile else network.scaled
         self.learner, self.loss = learner if learner is not None else (network, self._pinball)
         self.optimiser = make_optimiser(self.learner, config)
@@ -150,7 +155,7 @@ class Loop:
         self.learner.load_state_dict(self.best)
 
     def _pinball(self, batch: Batch) -> Tensor:
-        return batch_loss(self.network, batch, self.levels_Q, self.scaled)
+        return batch_loss(self.network, batch, self.levels_Q, self.scaled, self.phase)
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         torch.manual_seed(self.config.seed * 100_003 + epoch)
@@ -162,6 +167,9 @@ class Loop:
         for place in range(self.steps):
             rate = self._rate(epoch * self.steps + place)
             index_B = np.sort(order_N[place * self.config.batch : (place + 1) * self.config.batch])
+            # Steps inside an hour are alike: one of them is learned from at a time, each in its turn.
+            if self.network.stride > 1:
+                self.phase = (epoch + place) % min(self.network.stride, self.feed.windows.horizon)
             loss, norm = self._step(index_B, rate, epoch)
             total += loss * len(index_B)
             norms.append(norm)
