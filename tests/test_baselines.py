@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from forecast.baselines import Gram, HourlyRidge, QuantileTrees, Relative, SeasonalNaive
 from forecast.baselines.trees import _flatten
 from forecast.features import Features, Inputs, fit_features
-from forecast.recipe import FeatureConfig, RidgeModel, SeasonalNaiveModel, TreesModel
+from forecast.recipe import FeatureConfig, SeasonalNaiveModel, TreesModel
 from forecast.tables import Columns, Demand
 from forecast.windows import origins_at, origins_every
 from tests.builders import long_frame, make_demand, plain, utc
@@ -30,12 +30,12 @@ def taught(demand: Demand, horizon: int, stride: int = 7) -> tuple[Features, Inp
     return features, features.inputs(windows, features.clock(windows), np.arange(len(windows)))
 
 
-def ridge_of(features: Features, inputs: Inputs, config: RidgeModel | None = None) -> HourlyRidge:
+def ridge_of(features: Features, inputs: Inputs, alpha: float = 10.0) -> HourlyRidge:
     """A ridge of all these windows together."""
     blank = HourlyRidge.blank(features, inputs, LEVELS)
     gram = Gram(blank, 1)
     gram.add(inputs, np.zeros(len(inputs.target_BH), dtype=np.int64))
-    return blank.with_group(-1, *gram.solve(config or RidgeModel()))
+    return blank.with_group(-1, *gram.solve([alpha], blank.pooled_KE))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_ridge_recovers_a_linear_truth() -> None:
     frame["y"] = 1000 + 40 * np.sin(hour / 24 * 2 * np.pi) + 5 * temperature + 12 * np.maximum(temperature - 15, 0)
     demand = make_demand(frame, columns=Columns(known=("temperature",)))
     features, inputs = taught(demand.as_of("2023-12-01T00:00Z"), 24)
-    ridge = ridge_of(features, inputs, RidgeModel(alpha=1e-3))
+    ridge = ridge_of(features, inputs, 1e-3)
     cutoffs = list(pd.date_range(utc("2023-12-02"), utc("2023-12-16"), freq="1D"))
     windows = features.window_set(demand, origins_at(demand, cutoffs), 24)
     fresh = features.inputs(windows, features.clock(windows), np.arange(len(windows)))

@@ -45,7 +45,7 @@ stopping = "never"
 seed = 5
 [[model.members]]
 kind = "ridge"
-alpha = 3.0
+alphas = [3.0]
 """
 
 
@@ -68,7 +68,7 @@ def test_an_ensemble_and_its_correction_are_read_from_toml(tmp_path: Path) -> No
     assert isinstance(network, NetworkModel)
     assert network.residual_on == RidgeModel(per_series=False)
     assert (network.training.stopping, network.training.seed) == ("never", 5)
-    assert ridge == RidgeModel(alpha=3.0)
+    assert ridge == RidgeModel(alphas=(3.0,))
     assert recipe.correction == CorrectionConfig(days=7, hour_half_life=3)
     assert recipe.trainings == (network.training,)
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
@@ -79,7 +79,7 @@ def test_an_ensemble_and_its_correction_are_read_from_toml(tmp_path: Path) -> No
     [
         (lambda t: t.replace("days = 7", "days = 1"), "correction.days.*greater than or equal to 2"),
         (lambda t: t.replace("hour_half_life = 3", "hour_half_life = 0"), "correction.hour_half_life.*greater than 0"),
-        (lambda t: t.replace('[[model.members]]\nkind = "ridge"\nalpha = 3.0\n', ""), "at least 2 items"),
+        (lambda t: t.replace('[[model.members]]\nkind = "ridge"\nalphas = [3.0]\n', ""), "at least 2 items"),
         (lambda t: t.replace('kind = "ridge"\nalpha', 'kind = "seasonal_naive"\nalpha'), "seasonal_naive"),
         (lambda t: t.replace('kind = "ridge"\nalpha', 'kind = "ensemble"\nalpha'), "ensemble"),
         (lambda t: t.replace('"never"', '"late"'), "stopping"),
@@ -89,6 +89,27 @@ def test_an_ensemble_and_its_correction_are_read_from_toml(tmp_path: Path) -> No
 def test_a_wrong_ensemble_is_named(tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(RecipeError, match=words):
         Recipe.from_toml(written(tmp_path, change(ENSEMBLE)))
+
+
+@pytest.mark.parametrize("field", ["alphas", "own_alphas"])
+@pytest.mark.parametrize(
+    "penalties", [(), (0.0,), (-1.0, 3.0), (3.0, 1.0), (3.0, 3.0), (1.0, float("inf")), (1.0, float("nan"), 3.0)]
+)
+def test_penalties_of_a_ridge_ascend_above_zero(field: str, penalties: tuple[float, ...]) -> None:
+    with pytest.raises(RecipeError, match=f"penalties {field} = .*expected one or more.*Correct model.{field}"):
+        RidgeModel.model_validate({field: penalties})
+
+
+def test_the_single_penalty_of_an_old_recipe_is_read_as_a_fixed_one() -> None:
+    old = {"kind": "ridge", "alpha": 3.0, "per_series": False}
+    assert RidgeModel.model_validate(old) == RidgeModel(alphas=(3.0,), per_series=False)
+    with pytest.raises(ValidationError, match=r"alpha\n.*not permitted"):
+        RidgeModel.model_validate({"alpha": 3.0, "alphas": (1.0, 3.0)})
+
+
+@pytest.mark.parametrize(("penalties", "middle"), [((7.0,), 7.0), ((1.0, 2.0, 3.0, 4.0), 2.0), ((1.0, 2.0, 3.0), 2.0)])
+def test_the_middle_penalty_is_taken_where_none_is_chosen(penalties: tuple[float, ...], middle: float) -> None:
+    assert RidgeModel(alphas=penalties).alpha == middle
 
 
 def test_seeds_are_counted_on_over_the_networks() -> None:

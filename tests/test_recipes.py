@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from forecast.errors import RecipeError
-from forecast.networks.configs import NetworkShape
 from forecast.networks.network import build
+from forecast.networks.shape import NetworkShape
 from forecast.recipe import NetworkModel, Recipe
 from forecast.recipes import RECIPES, named
 
@@ -39,7 +39,7 @@ def test_the_networks_and_baselines_of_the_issue_are_there() -> None:
 
 def test_a_file_is_a_name_too_and_anything_else_is_named(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
-    path.write_text('name = "own"\nmodel = {kind = "ridge", alpha = 3.0}\n')
-    assert named(str(path)).model.alpha == 3.0  # type: ignore[union-attr]
+    path.write_text('name = "own"\nmodel = {kind = "ridge", alphas = [3.0]}\n')
+    assert named(str(path)).model.alphas == (3.0,)  # type: ignore[union-attr]
     with pytest.raises(RecipeError, match=r"no recipe 'lstn'; expected one of default, rnn, lstm"):
         named("lstn")

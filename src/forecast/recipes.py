@@ -16,6 +16,7 @@ from forecast.networks.configs import (
     NoEncoderConfig,
     RecurrentConfig,
     RecurrentDecoderConfig,
+    SameHourConfig,
     TransformerConfig,
 )
 from forecast.recipe import (
@@ -29,7 +30,7 @@ from forecast.recipe import (
     TreesModel,
 )
 
-_LEARNING = TrainingConfig(epochs=40, stopping="never")
+_LEARNING = TrainingConfig(epochs=40, blind_epochs=20, stopping="never", windows_per_epoch=16_384, steps_per_epoch=64)
 _ERRORS_SEEN = CorrectionConfig()
 
 SEASONAL_NAIVE_DAY = Recipe(
@@ -59,19 +60,22 @@ def _learned(network: NetworkConfig, **how: Any) -> NetworkModel:
     return NetworkModel(network=network, training=_LEARNING, **how)
 
 
-def _per_step(encoder: EncoderConfig) -> NetworkConfig:
+def _per_step(encoder: EncoderConfig, patch: str = "auto", look: SameHourConfig | None = None) -> NetworkConfig:
     """An encoder of the last week and one perceptron for every step ahead."""
-    return NetworkConfig(encoder=encoder, decoder=DirectConfig(width=160, dropout=0.2), dropout=0.1)
+    decoder = DirectConfig(width=160, dropout=0.2, same_hour=look)
+    return NetworkConfig(encoder=encoder, decoder=decoder, dropout=0.1, patch=patch)
 
 
-_LSTM = _per_step(RecurrentConfig(kind="lstm", width=48))
-_GRU = _per_step(RecurrentConfig(kind="gru", width=48))
-_ATTENTION = NetworkConfig(
+_LSTM = _per_step(RecurrentConfig(kind="lstm", width=48), "6h")
+_GRU = _per_step(RecurrentConfig(kind="gru", width=48), "6h")
+_ATTENTION = _per_step(NoEncoderConfig(width=48), look=SameHourConfig())
+_SEQ2SEQ = NetworkConfig(
     encoder=RecurrentConfig(kind="gru", width=48),
     decoder=RecurrentDecoderConfig(
         cell="gru", width=48, bidirectional=True, attention=AttentionConfig(heads=4), dropout=0.1
     ),
     dropout=0.1,
+    patch="3h",
 )
 _TRANSFORMER = NetworkConfig(
     encoder=TransformerConfig(width=48, heads=4, layers=2, dropout=0.1),
@@ -81,14 +85,18 @@ _TRANSFORMER = NetworkConfig(
 
 RNN = _alone(
     "rnn", "Plain recurrent encoder of the last week, hourly highway, perceptron per step.",
-    _learned(_per_step(RecurrentConfig(kind="rnn", width=48))),
+    _learned(_per_step(RecurrentConfig(kind="rnn", width=48), "6h")),
 )  # fmt: skip
 LSTM = _alone("lstm", "LSTM encoder of the last week, hourly highway, perceptron per step.", _learned(_LSTM))
 GRU = _alone("gru", "GRU encoder of the last week, hourly highway, perceptron per step.", _learned(_GRU))
 ATTENTION = _alone(
-    "attention",
-    "GRU sequence to sequence: a decoder over the horizon that attends to the last week, hourly highway.",
+    "attention", "Each step ahead attends to its own hour of the last week; perceptron per step, hourly highway.",
     _learned(_ATTENTION),
+)  # fmt: skip
+SEQ2SEQ = _alone(
+    "seq2seq",
+    "GRU sequence to sequence: a decoder over the horizon that attends to the last week, hourly highway.",
+    _learned(_SEQ2SEQ),
 )
 TRANSFORMER = _alone(
     "transformer", "Transformer encoder-decoder with causal self- and cross-attention, hourly highway.",
@@ -109,14 +117,14 @@ DEFAULT = Recipe(
             _learned(_GRU),
             _learned(_ATTENTION),
             _learned(_LSTM, residual_on=_ON_RIDGE),
-            _learned(_per_step(NoEncoderConfig(width=8)), residual_on=_ON_RIDGE),
+            _learned(_ATTENTION, residual_on=_ON_RIDGE),
             _ON_RIDGE,
         )
     ),
     correction=_ERRORS_SEEN,
 ).seeded(0)
 
-_NETWORKS = (RNN, LSTM, GRU, ATTENTION, TRANSFORMER, CONVOLUTION)
+_NETWORKS = (RNN, LSTM, GRU, ATTENTION, SEQ2SEQ, TRANSFORMER, CONVOLUTION)
 _BASELINES = (RIDGE, TREES, SEASONAL_NAIVE_DAY, SEASONAL_NAIVE_WEEK)
 RECIPES = {recipe.name: recipe for recipe in (DEFAULT, *_NETWORKS, *_BASELINES)}
 

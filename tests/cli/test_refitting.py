@@ -10,7 +10,7 @@ from forecast.cli.refitting import Refitting
 from forecast.recipe import EnsembleModel, Recipe, RidgeModel
 from forecast.recipes import named
 
-ENSEMBLE = Recipe(name="both", model=EnsembleModel(members=(RidgeModel(), RidgeModel(alpha=3.0))))
+ENSEMBLE = Recipe(name="both", model=EnsembleModel(members=(RidgeModel(), RidgeModel(alphas=(3.0,)))))
 
 
 @pytest.mark.parametrize(

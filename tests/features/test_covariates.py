@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecast.baselines.relative import Relative
-from forecast.features import Features, Inputs, fit_features
+from forecast.features import Features, FeatureState, Inputs, fit_features
 from forecast.features.civil import YEAR_END_WEEKS
-from forecast.recipe import FeatureConfig
+from forecast.forecaster import Forecaster
+from forecast.recipe import FeatureConfig, Recipe, RidgeModel, Task
 from forecast.tables import Columns, Demand
+from forecast.training import fit
 from forecast.windows import origins_at
 from tests.builders import long_frame, make_demand, plain, utc
 
@@ -97,6 +101,58 @@ def test_the_weeks_about_new_year_are_shown_from_three_year_ends_on(start: str, 
     weeks_BHK = inputs.future_BHF[:, :, first : first + YEAR_END_WEEKS]
     assert bool(weeks_BHK[0].any()) == shown
     assert not weeks_BHK[1].any()
+
+
+def year_columns(features: Features, demand: Demand, cutoff: pd.Timestamp) -> np.ndarray:
+    """Those of the year's harmonics at one cutoff, [1, 4, 6]."""
+    windows = features.window_set(demand, origins_at(demand, [cutoff]), 4)
+    inputs = features.inputs(windows, features.clock(windows), np.arange(1))
+    return inputs.future_BHF[:, :, [name.startswith("year harmonic") for name in features.future_names]]
+
+
+@pytest.mark.parametrize(("days", "shown"), [(364, False), (365, True), (800, True)])
+def test_the_year_has_columns_once_one_has_been_seen(days: int, shown: bool) -> None:
+    until = utc("2024-12-10")
+    start = until - pd.Timedelta(days=days)
+    y = np.random.default_rng(0).normal(100, 5, (days + 10) * 4)
+    demand = plain(y, start=f"{start:%Y-%m-%d}", freq="6h")
+    features = fit_features(FeatureConfig(), demand.as_of(until), 8)
+    assert features.state.seasons == shown
+    for cutoff in (until - pd.Timedelta("30D"), until + pd.Timedelta("3D")):  # learned from, and forecast
+        columns = year_columns(features, demand, cutoff)
+        assert columns.shape == (1, 4, 6)
+        assert bool((columns != 0).all()) == bool(columns.any()) == shown
+    # The rest of the calendar stays.
+    windows = features.window_set(demand, origins_at(demand, [until]), 4)
+    bare = features.inputs(windows, features.clock(windows), np.arange(1)).future_BHF[0]
+    for name in ("hour 0", "weekday 1", "day harmonic 4 cos"):
+        assert bare[:, features.future_names.index(name)].any()
+
+
+def test_rows_before_the_first_known_demand_make_no_year() -> None:
+    y = np.random.default_rng(0).normal(100, 5, 800 * 4)
+    y[: 500 * 4] = np.nan
+    assert not fit_features(FeatureConfig(), plain(y, freq="6h"), 8).state.seasons
+    y[100 * 4] = 100.0
+    assert fit_features(FeatureConfig(), plain(y, freq="6h"), 8).state.seasons
+
+
+@pytest.mark.parametrize(("days", "shown"), [(70, False), (400, True)])
+def test_a_stored_forecaster_remembers_whether_the_year_has_columns(days: int, shown: bool, tmp_path: Path) -> None:
+    demand = plain(np.random.default_rng(0).normal(100, 5, days * 4), start="2024-01-01", freq="6h")
+    recipe = Recipe(name="r", model=RidgeModel(), context="3d", features=FeatureConfig(reach_days=8))
+    made = fit(demand, recipe, Task(horizon=4)).forecaster
+    made.save(tmp_path / "model")
+    again = Forecaster.load(tmp_path / "model")
+    assert again.spec.features.seasons == shown
+    cutoff = demand.last_known_end()
+    assert year_columns(again.spec.column_reader, demand, cutoff - pd.Timedelta("2D")).any() == shown
+    pd.testing.assert_frame_equal(
+        again.predict(demand, [cutoff]).frame, made.predict(demand, [cutoff]).frame, check_exact=True
+    )
+    # A state that was stored before the flag showed the year to everyone.
+    stored = again.spec.features.model_dump(mode="json", exclude={"seasons"})
+    assert FeatureState.model_validate(stored).seasons
 
 
 def test_the_day_before_has_a_type_and_holidays_echo_for_six_days() -> None:

@@ -162,7 +162,7 @@ def test_similar_days_weigh_recent_days_of_the_same_type() -> None:
 
 
 def test_recent_columns_end_at_the_last_known_value() -> None:
-    demand = make_demand(long_frame(days=40, names=["a"]), delay="5h")
+    demand = make_demand(long_frame(start="2023-01-20", days=405, names=["a"]), delay="5h")
     cutoff = utc("2024-02-20 07:00")
     features, inputs = read(demand, [cutoff], 3)
     y = demand.as_of(cutoff).to_frame()["y"].dropna().to_numpy()

@@ -51,7 +51,7 @@ def test_walk_longer_than_the_data_is_refused(tmp_path: Path) -> None:
 
 def test_two_recipes_of_one_name_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text('name = "ridge"\n[model]\nkind = "ridge"\nalpha = 3.0\n', encoding="utf-8")
+    path.write_text('name = "ridge"\n[model]\nkind = "ridge"\nalphas = [3.0]\n', encoding="utf-8")
     with pytest.raises(RecipeError, match="one name"):
         _ = RetrainingPlan(recipes=("ridge", str(path))).chosen
     assert list(RetrainingPlan(recipes=(str(path),)).chosen) == ["ridge", "seasonal_naive_week"]

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from forecast.errors import ModelFolderError
 from forecast.networks.arrays import load_arrays, state_arrays
-from forecast.networks.configs import NetworkConfig, NetworkShape
+from forecast.networks.configs import NetworkConfig
 from forecast.networks.network import DemandNetwork, build
+from forecast.networks.shape import NetworkShape
 
 ENCODERS = {
     "rnn": {"kind": "rnn", "width": 6},
@@ -119,7 +120,7 @@ def test_poison_under_the_mask_leaves_gradients_clean(encoder: str, decoder: str
         torch.manual_seed(0)
         past_BLP = inputs.past_BLP.masked_fill(inputs.past_mask_BLP == 0, poison)
         network.zero_grad()
-        z_BHQ, _ = network.scaled(past_BLP, *inputs.all()[1:], targets_BH)
+        z_BHQ, _ = network.scaled(past_BLP, *inputs.all()[1:], targets_BH=targets_BH)
         z_BHQ.square().mean().backward()
         gradients.append([p.grad.clone() for p in network.parameters() if p.grad is not None])
     assert all(torch.equal(clean, dirty) and clean.isfinite().all() for clean, dirty in zip(*gradients, strict=True))

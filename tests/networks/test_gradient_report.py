@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from forecast.networks.configs import NetworkConfig, NetworkShape
+from forecast.networks.configs import NetworkConfig
 from forecast.networks.gradients import first_step, gradient_by_lag, name_gradients
 from forecast.networks.network import DemandNetwork, build
+from forecast.networks.shape import NetworkShape
 
 SHAPE = NetworkShape(past_columns=1, future_columns=1, context=96, horizon=4, steps_per_hour=2, level_steps=48)
 
@@ -20,7 +21,7 @@ def batch(targets: bool = True) -> list[torch.Tensor]:
     draw = torch.Generator().manual_seed(0)
     past, future = 50 + torch.randn(6, 96, 1, generator=draw), torch.randn(6, 4, 1, generator=draw)
     y_BH = 50 + torch.randn(6, 4, generator=draw)
-    return [past, torch.ones_like(past), future, torch.ones_like(future), torch.zeros(6, 0), y_BH]
+    return [past, torch.ones_like(past), future, torch.ones_like(future), torch.zeros(6, 0), torch.zeros(6, 0, 1), y_BH]
 
 
 def with_recurrent_weight(one: DemandNetwork, factor: float) -> DemandNetwork:
@@ -57,7 +58,7 @@ def test_the_report_is_the_gradient_by_finite_difference() -> None:
         with torch.no_grad():
             z_BHQ, window = one.scaled(*data[:5])
         hook.remove()
-        error = one.scaling.to_z(data[5], window).unsqueeze(2) - z_BHQ
+        error = one.scaling.to_z(data[6], window).unsqueeze(2) - z_BHQ
         level = torch.tensor(SHAPE.quantiles)
         return float(torch.maximum(level * error, (level - 1) * error).mean())
 
@@ -83,12 +84,12 @@ def test_unknown_targets_count_for_nothing() -> None:
     data = batch()
     mask_BH = torch.ones(6, 4)
     mask_BH[:, 2] = 0
-    hidden = data[5].clone()
+    hidden = data[6].clone()
     hidden[:, 2] = float("nan")
-    poisoned = data[5].clone()
+    poisoned = data[6].clone()
     poisoned[:, 2] = 1e9
-    by_nan = gradient_by_lag(network(), [*data[:5], hidden])
-    np.testing.assert_array_equal(by_nan, gradient_by_lag(network(), [*data[:5], poisoned, mask_BH]))
+    by_nan = gradient_by_lag(network(), [*data[:6], hidden])
+    np.testing.assert_array_equal(by_nan, gradient_by_lag(network(), [*data[:6], poisoned, mask_BH]))
     assert (by_nan != gradient_by_lag(network(), data)).any()
 
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from forecast.networks.configs import NetworkConfig, NetworkShape
+from forecast.networks.configs import NetworkConfig
 from forecast.networks.hiding import hidden_spans, hide_history
 from forecast.networks.network import DemandNetwork, build
 from forecast.networks.pretraining import Reconstruction
+from forecast.networks.shape import NetworkShape
 
 SHAPE = NetworkShape(
     past_columns=3, future_columns=4, static_columns=1, context=50, horizon=4, past_load_columns=(0, 2),
@@ -118,8 +119,9 @@ def test_the_head_depends_on_the_seed_alone() -> None:
 
 def test_a_hidden_history_leaves_calendar_weather_and_static() -> None:
     torch.manual_seed(0)
-    batch, scaling = inputs(batch=400), network().scaling
-    past, past_mask, future, future_mask, static = hide_history(batch, 0.3, scaling)
+    peers_BSD = torch.tensor([[0.5, 1.0], [0.25, 0.0]]).expand(400, -1, -1)
+    batch, scaling = [*inputs(batch=400), peers_BSD], network().scaling
+    past, past_mask, future, future_mask, static, peers = hide_history(batch, 0.3, scaling)
     unseen_B = (past_mask[..., [0, 2]] == 0).all((1, 2))
     assert unseen_B.float().mean().item() == pytest.approx(0.3, abs=0.06)
     assert torch.equal(past_mask[..., 1], batch[1][..., 1])
@@ -129,3 +131,8 @@ def test_a_hidden_history_leaves_calendar_weather_and_static() -> None:
     assert past is batch[0]
     assert future is batch[2]
     assert static is batch[4]
+    # Such a meter is none of the learned series: what its own slot would say is unknown, the neighbour is heard.
+    assert peers[unseen_B, 0, 0].isnan().all()
+    assert not peers[unseen_B, :, 1].any()
+    assert (peers[:, 1, 0] == 0.25).all()
+    assert torch.equal(peers[~unseen_B], peers_BSD[~unseen_B])

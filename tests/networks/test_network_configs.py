@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from forecast.errors import RecipeError
-from forecast.networks.configs import NetworkConfig, NetworkShape
+from forecast.networks.configs import NetworkConfig
 from forecast.networks.network import build
+from forecast.networks.shape import NetworkShape
 
 SHAPE = NetworkShape(past_columns=3, future_columns=27, context=30, horizon=10, hour_columns=(0, 24))
 

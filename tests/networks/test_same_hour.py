@@ -14,7 +14,6 @@ from forecast.networks.configs import (
     DecoderConfig,
     DirectConfig,
     NetworkConfig,
-    NetworkShape,
     NoEncoderConfig,
     RecurrentConfig,
     RecurrentDecoderConfig,
@@ -24,6 +23,7 @@ from forecast.networks.embedding import look_inside
 from forecast.networks.encoded import Encoded
 from forecast.networks.network import DemandNetwork, build
 from forecast.networks.same_hour import SameHourAttention
+from forecast.networks.shape import NetworkShape
 
 LOOKING = DirectConfig(width=8, same_hour=SameHourConfig(days=3, width=8, heads=2))
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from forecast.networks.configs import NetworkShape, ScalingConfig
+from forecast.networks.configs import ScalingConfig
 from forecast.networks.scaling import WindowScaling
+from forecast.networks.shape import NetworkShape
 from forecast.networks.static_level import StaticLevel
 
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from forecast.networks.configs import NetworkConfig, NetworkShape
+from forecast.networks.configs import NetworkConfig
 from forecast.networks.network import DemandNetwork, build
 from forecast.networks.recurrent import RecurrentDecoder
+from forecast.networks.shape import NetworkShape
 
 SHAPE = NetworkShape(past_columns=1, future_columns=1, context=24, horizon=8, level_steps=24)
 
@@ -27,7 +28,7 @@ def moved(one: DemandNetwork, epoch: int) -> float:
     said = []
     for truth in (45.0, 55.0):
         torch.manual_seed(1)
-        said.append(one(*inputs, torch.full((64, 8), truth)))
+        said.append(one(*inputs, targets_BH=torch.full((64, 8), truth)))
     return float((said[0] - said[1]).detach().abs().mean())
 
 

@@ -5,10 +5,11 @@ import torch
 from torch import Tensor
 
 from forecast.errors import RecipeError
-from forecast.networks.configs import NetworkConfig, NetworkShape, RecurrentConfig
+from forecast.networks.configs import NetworkConfig, RecurrentConfig
 from forecast.networks.gradients import gradient_by_lag, name_gradients
 from forecast.networks.network import build
 from forecast.networks.recurrent import RecurrentEncoder
+from forecast.networks.shape import NetworkShape
 
 KINDS = ("rnn", "lstm", "gru")
 
@@ -126,7 +127,15 @@ def report(decoder: dict[str, object], **encoder: object) -> Tensor:
     config = {"encoder": {"kind": "gru", "width": 8, **encoder}, "decoder": decoder, "highway": None}
     draw = torch.Generator().manual_seed(0)
     past, future = 50 + torch.randn(6, 40, 1, generator=draw), torch.randn(6, 4, 1, generator=draw)
-    batch = [past, torch.ones_like(past), future, torch.ones_like(future), torch.zeros(6, 0), past[:, :4, 0]]
+    batch = [
+        past,
+        torch.ones_like(past),
+        future,
+        torch.ones_like(future),
+        torch.zeros(6, 0),
+        torch.zeros(6, 0, 1),
+        past[:, :4, 0],
+    ]
     return torch.from_numpy(gradient_by_lag(build(NetworkConfig.model_validate(config), SHAPE, seed=0), batch).copy())
 
 

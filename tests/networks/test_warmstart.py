@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from forecast.networks.arrays import state_arrays
-from forecast.networks.configs import NetworkConfig, NetworkShape
+from forecast.networks.configs import NetworkConfig
 from forecast.networks.network import DemandNetwork, build
+from forecast.networks.shape import NetworkShape
 from forecast.networks.warmstart import start_from
 
 

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from forecast.errors import TrainingError
-from forecast.networks.configs import NetworkShape, ScalingConfig
+from forecast.networks.configs import ScalingConfig
 from forecast.networks.scaling import WindowScaling
+from forecast.networks.shape import NetworkShape
 
 SHAPE = NetworkShape(
     past_columns=2, future_columns=2, static_columns=1, context=12, horizon=3, future_load_columns=(1,), level_steps=4,

@@ -14,7 +14,7 @@ import pytest
 from forecast.comparison import Verdict
 from forecast.errors import RegistryError
 from forecast.forecaster import Forecaster
-from forecast.recipe import Task
+from forecast.recipe import RidgeModel, Task
 from forecast.registry.writer import (
     LoggedForecaster,
     Run,
@@ -87,7 +87,8 @@ def test_a_broken_retraining_is_marked_as_failed(settings: Settings, demand: Dem
 def test_parameters_are_what_people_compare(fitted: dict[str, Fitted]) -> None:
     spec = fitted["ridge"].forecaster.spec
     params = recipe_params(spec.recipe, spec.task)
-    assert (params["model"], params["alpha"], params["horizon"], params["context"]) == ("ridge", 10.0, 24, "7d")
+    assert (params["model"], params["per_series"], params["horizon"], params["context"]) == ("ridge", True, 24, "7d")
+    assert params["alphas"] == list(RidgeModel().alphas)
     assert not {"name", "description", "quantiles"} & set(params)
 
 

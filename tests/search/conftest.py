@@ -48,11 +48,11 @@ def warm(**options: Any) -> pd.DataFrame:
 
 
 def ridge(alpha: float) -> Recipe:
-    return RIDGE.model_copy(update={"model": RidgeModel(alpha=alpha)})
+    return RIDGE.model_copy(update={"model": RidgeModel(alphas=(alpha,))})
 
 
 def alphas(*values: float, base: float = RUINED) -> Space:
-    return Space.of(ridge(base), {"model.alpha": list(values)})
+    return Space.of(ridge(base), {"model.alphas.0": list(values)})
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,12 @@ import typer
 from forecast.cli import mistakes
 from forecast.cli import search as command
 from forecast.recipe import Recipe
-from forecast.recipes import RIDGE
-from tests.search.conftest import warm
+from forecast.search import recipe_toml
+from tests.search.conftest import ridge, warm
 
-SPACE = "model.alpha = [10.0, 1e9]\n"
+SPACE = "model.alphas.0 = [10.0, 1e9]\n"
 COLUMNS = ("--known", "temperature", "--horizon", "6", "--no-log")
-SMALL = ("--recipe", "ridge", "--space", "space.toml", "--trials", "2", "--folds", "1", "--fold-days", "4")
+SMALL = ("--recipe", "fixed.toml", "--space", "space.toml", "--trials", "2", "--folds", "1", "--fold-days", "4")
 Forecast = Callable[..., tuple[int, str]]
 
 
@@ -38,6 +38,7 @@ def forecast(
     frame[["unique_id", "ds", "y", "temperature"]].to_csv("pair.csv", index=False)
     frame[frame["unique_id"] == "north"][["ds", "y", "temperature"]].to_csv("one.csv", index=False)
     (tmp_path / "space.toml").write_text(SPACE)
+    (tmp_path / "fixed.toml").write_text(recipe_toml(ridge(10.0)))
 
     def run(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["forecast", "search", *map(str, arguments)])
@@ -56,7 +57,7 @@ def test_a_search_shows_trials_and_writes_the_choice(forecast: Forecast, tmp_pat
     assert code == 0, told
     assert "2 trials, 0 of them pruned" in told
     assert "report none of them" in told
-    assert Recipe.from_toml(tmp_path / "mine.toml") == RIDGE
+    assert Recipe.from_toml(tmp_path / "mine.toml") == ridge(10.0)
     assert (tmp_path / "mlruns" / "optuna.db").exists()
     code, again = forecast(*words)
     assert code == 0

@@ -34,7 +34,7 @@ def told(demand: Demand, task: Task) -> Nested:
 
 
 def test_the_outer_table_is_a_backtest_of_what_was_chosen(told: Nested, demand: Demand, task: Task) -> None:
-    assert [one.params for one in told.searches] == [{"model.alpha": GOOD}] * 2
+    assert [one.params for one in told.searches] == [{"model.alphas.0": GOOD}] * 2
     fits = {"searched": lambda known: remembered(known, ridge(GOOD), task)}
     direct = walk(demand, fits, plan(), refit=5).table
     mine = told.walk.table[told.walk.table["model"] == "searched"].reset_index(drop=True)
@@ -82,7 +82,7 @@ def test_the_gap_is_outer_over_inner(told: Nested, demand: Demand) -> None:
 
 
 def test_what_comes_later_changes_no_choice_and_no_forecast(demand: Demand, task: Task) -> None:
-    space = Space.of(ridge(10.0), {"model.alpha": {"low": 1e-3, "high": 1e12, "log": True}})
+    space = Space.of(ridge(10.0), {"model.alphas.0": {"low": 1e-3, "high": 1e12, "log": True}})
     poisoned, count = poison(demand, utc("2024-03-16"), 1e9)
     assert all(count.values())
     true, other = (

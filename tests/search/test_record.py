@@ -63,7 +63,7 @@ def test_every_trial_is_a_run_and_a_search_goes_on_in_its_own(demand: Demand, ta
     assert run.data.metrics["score"] == pytest.approx(found.score, rel=1e-4)
     assert run.data.params["study"] == found.name
     trials = children(settings, found.run_id)
-    assert [trial.data.params["alpha"] for trial in trials] == [f"{alpha:g}" for alpha in found.trials["model.alpha"]]
+    assert [trial.data.params["alphas"] for trial in trials] == list(found.trials["model.alphas.0"].astype(str))
     assert [trial.data.tags["state"] for trial in trials] == ["complete"] * 3
     assert trials[0].data.metrics["score"] == pytest.approx(found.base_score, rel=1e-4)
     assert len(client.get_metric_history(trials[0].info.run_id, "fold_score")) == 2

@@ -28,7 +28,7 @@ from forecast.training import Fitted, fit
 from tests.builders import long_frame, make_demand, plain, utc
 from tests.search.conftest import GOOD, RUINED, Counted, alphas, remembered, ridge
 
-WIDE = {"model.alpha": {"low": 1e-3, "high": 1e12, "log": True}}
+WIDE = {"model.alphas.0": {"low": 1e-3, "high": 1e12, "log": True}}
 HOW: dict[str, Any] = {"trials": 10, "folds": 3, "fold_days": 3, "seed": 0}
 
 
@@ -38,12 +38,12 @@ def same(one: Search, other: Search) -> bool:
 
 def test_a_planted_better_setting_is_found(demand: Demand, task: Task) -> None:
     found = search(demand, alphas(RUINED, 1e8, GOOD), task, trials=6, folds=2, fit_function=remembered)
-    assert found.params == {"model.alpha": GOOD}
+    assert found.params == {"model.alphas.0": GOOD}
     assert found.recipe == ridge(GOOD)
     assert found.base_score is not None
     assert found.score < 0.7 * found.base_score
     first = found.trials.iloc[0]
-    assert (first["model.alpha"], first["score"]) == (RUINED, found.base_score)
+    assert (first["model.alphas.0"], first["score"]) == (RUINED, found.base_score)
 
 
 def test_the_score_is_the_geometric_mean_of_plain_walks(demand: Demand, task: Task) -> None:
@@ -162,7 +162,7 @@ def test_more_trials_go_on_where_fewer_ended(demand: Demand, task: Task, tmp_pat
 PROGRAM = """
 import os, signal, sys
 import pandas as pd
-from forecast.recipe import Task
+from forecast.recipe import RidgeModel, Task
 from forecast.recipes import RIDGE
 from forecast.search import Space, search
 from forecast.tables import Columns, Demand
@@ -175,7 +175,8 @@ def dying(demand, recipe, task):
     return fit(demand, recipe, task)
 columns = Columns(past=("humidity",), known=("temperature", "holiday"), static=("customers",))
 demand = Demand.from_frame(pd.read_parquet(sys.argv[1]), columns=columns)
-space = Space.of(RIDGE, {"model.alpha": [1e9, 10.0, 1.0]})
+recipe = RIDGE.model_copy(update={"model": RidgeModel(alphas=(10.0,))})
+space = Space.of(recipe, {"model.alphas.0": [1e9, 10.0, 1.0]})
 search(demand, space, Task(horizon=6, every="1d"), trials=3, folds=2, storage=sys.argv[2], fit_function=dying)
 """
 
@@ -186,7 +187,7 @@ def test_a_killed_process_leaves_a_study_that_goes_on(demand: Demand, task: Task
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(table), url], capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert states(tmp_path)[-1] == "RUNNING"
-    space = Space.of(ridge(10.0), {"model.alpha": [RUINED, 10.0, GOOD]})
+    space = Space.of(ridge(10.0), {"model.alphas.0": [RUINED, 10.0, GOOD]})
     rest = search(demand, space, task, trials=3, folds=2, storage=url, fit_function=remembered)
     whole = search(demand, space, task, trials=3, folds=2, fit_function=remembered)
     assert rest.name == whole.name
@@ -218,7 +219,7 @@ def test_a_trial_that_cannot_learn_is_no_end_but_all_of_them_are(demand: Demand,
         return fit(known, recipe, asked)
 
     found = search(demand, alphas(RUINED, GOOD), task, trials=4, folds=1, fit_function=picky)
-    assert found.params == {"model.alpha": GOOD}
+    assert found.params == {"model.alphas.0": GOOD}
     assert found.base_score is None
     assert found.trials.iloc[0]["why"].startswith("the loss is nan")
     with pytest.raises(TrainingError, match=r"none of 2 trials.*the loss is nan"):

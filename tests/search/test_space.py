@@ -10,20 +10,23 @@ from forecast.errors import RecipeError
 from forecast.recipe import Recipe
 from forecast.recipes import LSTM, RECIPES, RIDGE, TRANSFORMER
 from forecast.search import Range, Space, recipe_toml
+from tests.search.conftest import ridge
 
 
 @pytest.mark.parametrize(
     ("field", "values", "told"),
     [
-        ("model.alfa", [1, 2], "no field model.alfa.*kind, alpha"),
-        ("model.alpha.beta", [1, 2], "no field model.alpha.beta"),
-        ("model.alpha", {"low": -1, "high": 1}, "model.alpha = -1.*greater than 0"),
-        ("model.alpha", {"low": 2, "high": 1}, "from 2 to 1.*low < high"),
-        ("model.alpha", {"low": 0, "high": 1, "log": True}, "low > 0"),
-        ("model.alpha", {"low": 0.1, "high": 1, "step": 0.4}, "whole steps"),
-        ("model.alpha", [3.0], "1 choices"),
-        ("model.alpha", "much", "model.alpha is neither a range nor a list"),
-        ("model", [1, 2], "model holds 3 values"),
+        ("model.alfas", [1, 2], "no field model.alfas.*kind, alphas"),
+        ("model.alphas.0.beta", [1, 2], "no field model.alphas.0.beta"),
+        ("model.alphas.0", {"low": -1, "high": 1}, r"model.alphas.0 = -1.*above 0 that ascend"),
+        ("model.alphas.0", {"low": 20, "high": 40}, r"model.alphas.0 = 20.*above 0 that ascend"),
+        ("model.alphas.0", {"low": 2, "high": 1}, "from 2 to 1.*low < high"),
+        ("model.alphas.0", {"low": 0, "high": 1, "log": True}, "low > 0"),
+        ("model.alphas.0", {"low": 0.1, "high": 1, "step": 0.4}, "whole steps"),
+        ("model.alphas.0", [3.0], "1 choices"),
+        ("model.alphas.0", "much", "model.alphas.0 is neither a range nor a list"),
+        ("model", [1, 2], "model holds 4 values"),
+        ("model.alphas", [1, 2], "model.alphas holds 6 values"),
         ("context", {"low": 1, "high": 7}, "a list of choices"),
         ("context", ["7d", "40d"], "context = 40d.*longer than reach_days"),
         ("features.knots", {"low": 1.5, "high": 7}, "whole numbers"),
@@ -62,10 +65,15 @@ def test_a_trial_is_a_new_recipe_and_the_base_stays() -> None:
 
 
 def test_the_base_is_a_trial_only_where_the_space_holds_it() -> None:
-    assert Space.of(RIDGE, {"model.alpha": {"low": 1, "high": 20}}).base_params() == {"model.alpha": 10.0}
-    assert Space.of(RIDGE, {"model.alpha": [1, 2]}).base_params() is None
+    assert Space.of(ridge(10.0), {"model.alphas.0": {"low": 1, "high": 20}}).base_params() == {"model.alphas.0": 10.0}
+    assert Space.of(ridge(10.0), {"model.alphas.0": [1, 2]}).base_params() is None
     assert Range(low=1, high=9, step=2).holds(7)
     assert not Range(low=1, high=9, step=2).holds(8)
+
+
+def test_the_usual_space_asks_for_a_penalty_only_where_the_ridge_does_not_choose_it() -> None:
+    assert "model.alphas.0" in Space.default(ridge(10.0)).fields
+    assert "model.alphas.0" not in Space.default(RIDGE).fields
 
 
 def test_a_file_of_dotted_keys(tmp_path: Path) -> None:
@@ -78,7 +86,7 @@ def test_a_file_of_dotted_keys(tmp_path: Path) -> None:
         "model.training.rate": Range(low=5e-4, high=1e-2, log=True),
         "model.network.encoder.width": (8, 16),
     }
-    path.write_text("model.alpha = ")
+    path.write_text("model.alphas = ")
     with pytest.raises(RecipeError, match="is not TOML"):
         Space.from_toml(path, LSTM)
     with pytest.raises(RecipeError, match="cannot be read"):

@@ -1,11 +1,12 @@
 """A ridge regression per local hour.
 
-N = B * H steps of a batch, F columns, D of the design, K = 24 local hours, G groups of series.
+N = B * H steps of a batch, F columns, D of the design, E = D + 1 with the bias last, K = 24 local hours, G groups of
+series, C folds, A penalties.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self, cast
 
@@ -16,7 +17,6 @@ from forecast.baselines.relative import Doubles, Relative, learnable
 from forecast.features import Features, Inputs
 from forecast.features.civil import HOURS
 from forecast.forecaster.models import Arrays, Floats
-from forecast.recipe import RidgeModel
 from forecast.windows import Ints
 
 CLIP = 6.0
@@ -71,16 +71,20 @@ class HourlyRidge:
             mine_N = known_N & (hour_N == hour)
             yield int(hour), design_ND[mine_N], target_N[mine_N], window_N[mine_N]
 
-    def with_group(self, series: int, weights_KD: Doubles, bias_K: Doubles) -> Self:
+    @property
+    def pooled_KE(self) -> Doubles:
+        """The weights of all series together, the bias last; zero until they are learned."""
+        return np.concatenate([self.weights_GKD[0], self.bias_GK[0][:, None]], axis=1)
+
+    def with_group(self, series: int, weights_KE: Doubles) -> Self:
         """One more group: the weights of a series of the training part; -1 sets those of all together."""
+        weights_1KD, bias_1K = weights_KE[None, :, :-1], weights_KE[None, :, -1]
         if series < 0:
-            return replace(self, weights_GKD=weights_KD[None], bias_GK=bias_K[None])
+            return replace(self, weights_GKD=weights_1KD, bias_GK=bias_1K)
         group_S = self.group_S.copy()
         group_S[series] = len(self.weights_GKD)
-        weights_GKD = np.concatenate([self.weights_GKD, weights_KD[None]])
-        return replace(
-            self, weights_GKD=weights_GKD, bias_GK=np.concatenate([self.bias_GK, bias_K[None]]), group_S=group_S
-        )
+        weights_GKD = np.concatenate([self.weights_GKD, weights_1KD])
+        return replace(self, weights_GKD=weights_GKD, bias_GK=np.concatenate([self.bias_GK, bias_1K]), group_S=group_S)
 
     def point(self, inputs: Inputs) -> Floats:
         """What it says, [B, H] in mean power."""
@@ -121,34 +125,84 @@ class HourlyRidge:
 
 
 class Gram:
-    """Sums of products per fold and hour, from which a ridge without any one fold costs only a solve."""
+    """Sums of products per fold and hour: a ridge without any one fold, and its error there, cost no look at the data.
+
+    Attributes:
+        square_CKEE: of the design with itself.
+        cross_CKE: of the design with the relative targets.
+        target_CK: of the relative targets with themselves.
+    """
 
     def __init__(self, ridge: HourlyRidge, folds: int) -> None:
         width = ridge.weights_GKD.shape[2] + 1
         self.ridge = ridge
-        self.square_CKDD = np.zeros((folds, HOURS, width, width))
-        self.cross_CKD = np.zeros((folds, HOURS, width))
+        self.square_CKEE = np.zeros((folds, HOURS, width, width))
+        self.cross_CKE = np.zeros((folds, HOURS, width))
+        self.target_CK = np.zeros((folds, HOURS))
 
     def add(self, inputs: Inputs, fold_B: Ints) -> None:
         """Counts in some windows, each with the fold that it belongs to."""
         for hour, design_ND, target_N, window_N in self.ridge.steps(inputs):
-            with_one_ND = np.concatenate([design_ND, np.ones((len(design_ND), 1))], axis=1)
+            with_one_NE = np.concatenate([design_ND, np.ones((len(design_ND), 1))], axis=1)
             fold_N = fold_B[window_N]
             for fold in np.unique(fold_N):
-                part_ND = with_one_ND[fold_N == fold]
-                self.square_CKDD[fold, hour] += part_ND.T @ part_ND
-                self.cross_CKD[fold, hour] += part_ND.T @ target_N[fold_N == fold]
+                part_NE, aim_N = with_one_NE[fold_N == fold], target_N[fold_N == fold]
+                self.square_CKEE[fold, hour] += part_NE.T @ part_NE
+                self.cross_CKE[fold, hour] += part_NE.T @ aim_N
+                self.target_CK[fold, hour] += aim_N @ aim_N
 
-    def solve(self, config: RidgeModel, without: int | None = None) -> tuple[Doubles, Doubles]:
-        """Weights [K, D] and biases [K] of all folds, or of all but one."""
-        square_KDD, cross_KD = self.square_CKDD.sum(0), self.cross_CKD.sum(0)
-        if without is not None:
-            square_KDD, cross_KD = square_KDD - self.square_CKDD[without], cross_KD - self.cross_CKD[without]
-        penalty_D = np.full(cross_KD.shape[1], config.alpha)
-        # The bias pays nothing; an hour that was never seen has none.
-        penalty_D[-1] = 1e-9
-        answer_KD = np.linalg.solve(square_KDD + np.diag(penalty_D), cross_KD[..., None])[..., 0]
-        return answer_KD[:, :-1], answer_KD[:, -1]
+    def solve(self, alphas: Sequence[float], start_KE: Doubles, without: int | None = None) -> Doubles:
+        """Weights [A, K, E] per penalty, of all folds or of all but one.
+
+        Args:
+            alphas: penalties on the squared distance from the start.
+            start_KE: where the weights start from: zero, or what all series together say.
+            without: the fold that is left out.
+        """
+        folds = [fold for fold in range(len(self.target_CK)) if fold != without]
+        by_hour = []
+        for hour, start_E in enumerate(start_KE):
+            square_EE, cross_E = self.square_CKEE[folds, hour].sum(0), self.cross_CKE[folds, hour].sum(0)
+            left_E = cross_E - square_EE @ start_E
+            by_hour.append([_shrunk(square_EE, left_E, alpha) for alpha in alphas])
+        return np.asarray(start_KE + np.array(by_hour).swapaxes(0, 1))
+
+    def errors(self, weights_AKE: Doubles, fold: int) -> Doubles:
+        """Squared error [A] of some weights, in relative units, over all hours of a fold."""
+        weights_KAE = weights_AKE.swapaxes(0, 1)
+        gone_KAE = weights_KAE @ self.square_CKEE[fold] - 2 * self.cross_CKE[fold][:, None]
+        return np.asarray((gone_KAE * weights_KAE).sum((0, 2)) + self.target_CK[fold].sum())
+
+    def chosen(self, alphas: Sequence[float], start_CKE: Doubles) -> tuple[float, Doubles]:
+        """The penalty with the smallest squared error on folds left out, and its weights [C, K, E] without each fold.
+
+        Where all steps lie in one fold, nothing can be judged: it is the middle penalty, of two the lower, and no fold
+        is left out.
+
+        Args:
+            alphas: ascending penalties; a single one is taken as it is.
+            start_CKE: where the weights without each fold start from; it has not seen that fold, either.
+        """
+        folds = range(len(start_CKE))
+        if np.count_nonzero(self.square_CKEE[:, :, -1, -1].sum(1)) < 2:
+            middle = alphas[(len(alphas) - 1) // 2]
+            return middle, np.stack([self.solve([middle], start_CKE[fold])[0] for fold in folds])
+        weights_CAKE = np.stack([self.solve(alphas, start_CKE[fold], fold) for fold in folds])
+        error_CA = np.stack([self.errors(weights_CAKE[fold], fold) for fold in folds])
+        best = int(error_CA.sum(0).argmin())
+        return alphas[best], weights_CAKE[:, best]
+
+
+def _shrunk(square_EE: Doubles, cross_E: Doubles, alpha: float) -> Doubles:
+    """What minimises the squares under a penalty; the bias pays nothing, and is zero for an hour never seen."""
+    from scipy.linalg.lapack import dposv
+
+    penalty_E = np.full(len(cross_E), alpha)
+    penalty_E[-1] = 1e-9
+    system_EE = square_EE + np.diag(penalty_E)
+    # Cholesky's way costs half of Gauss's; a penalty so small that rounding outweighs it needs the latter.
+    _, weights_E, failed = dposv(system_EE, cross_E)
+    return np.asarray(np.linalg.solve(system_EE, cross_E) if failed else weights_E)
 
 
 def _hours(inputs: Inputs) -> Ints:

@@ -7,9 +7,10 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from forecast.features import civil, load, weather
+from forecast.features import civil, load, peers, weather
 from forecast.recipe import FeatureConfig
 from forecast.tables import Columns, Demand
 from forecast.windows import Bools, Floats, Ints, Origins, RawBatch, WindowSet
@@ -17,7 +18,7 @@ from forecast.windows import Bools, Floats, Ints, Origins, RawBatch, WindowSet
 BENT = 2
 """With more numeric covariates than this, only the main columns of each have hinges: the rest would be too many."""
 NEAR = 0.25
-YEAR_ENDS = 3
+YEAR_ENDS, YEAR_DAYS = 3, 365
 
 
 class FeatureState(BaseModel):
@@ -29,6 +30,9 @@ class FeatureState(BaseModel):
         like_demand: known-ahead covariates that run beside the demand in its own unit (somebody's forecast of it).
         series: the series of the training part, for models with weights of their own per series.
         year_end: whether the weeks about new year have columns: what was seen once or twice is learned by heart.
+        seasons: whether the history holds a whole year. Of part of a year the year's harmonics say anything about the
+            rest, and weather that is known up to the cutoff says more about the season than about tomorrow: neither is
+            shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +42,7 @@ class FeatureState(BaseModel):
     like_demand: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     year_end: bool = True
+    seasons: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,7 @@ class Inputs:
         future_BHF, future_mask_BHF: the columns of every step ahead.
         static_BS: static covariates.
         series_B: place of each window's series among those of the training part, -1 for an unseen one.
+        peers_BSD: what each series of the training part was doing at the cutoff (`peers`); S is 0 for one alone.
         target_BH, target_mask_BH: y of the horizon, where the table knows it.
     """
 
@@ -58,6 +64,7 @@ class Inputs:
     future_mask_BHF: Floats
     static_BS: Floats
     series_B: Ints
+    peers_BSD: Floats
     target_BH: Floats
     target_mask_BH: Floats
 
@@ -100,7 +107,8 @@ class Features:
         # A clock change shifts a same-clock look-up by a few rows past either end.
         margin = windows.demand.steps_per_day
         first, last = low - windows.reach - margin, high + windows.horizon + margin
-        return civil.civil_clock(windows.demand, first, last, year_end=self.state.year_end)
+        state = self.state
+        return civil.civil_clock(windows.demand, first, last, year_end=state.year_end, seasons=state.seasons)
 
     def inputs(self, windows: WindowSet, clock: civil.CivilClock, index_B: Ints) -> Inputs:
         """Some windows as arrays; [B] of them at once, no loop over windows."""
@@ -116,6 +124,7 @@ class Features:
             mask_BHF,
             self._static(windows.demand)[raw.series_B],
             self._seen(windows.demand)[raw.series_B],
+            peers.peers_of(windows, self.state.series, index_B),
             raw.target_BH,
             raw.target_mask_BH.astype(np.float32),
         )
@@ -164,7 +173,7 @@ class Features:
                 binary, knots = name in self.state.binary, self.state.knots.get(name, ())
                 bend_all = len(self.state.knots) <= BENT
                 blocks += weather.known_ahead(past, name, plane, knots, binary=binary, bend_all=bend_all)
-            elif name != "y":
+            elif name != "y" and self.state.seasons:
                 blocks += weather.past_only(past, name, plane)
         return [*blocks, _day_types(past, 0, "day type"), _day_types(past, past.per_day, "day before of type")]
 
@@ -174,6 +183,9 @@ class Features:
         mask_BLP = np.ones_like(past_BLP)
         past_BLP[:, :, :given] = raw.values_BWC[:, begin:reach]
         mask_BLP[:, :, :given] = raw.mask_BWC[:, begin:reach]
+        if not self.state.seasons:
+            hidden = [self.columns.dynamic.index(name) for name in self.columns.past]
+            past_BLP[:, :, hidden], mask_BLP[:, :, hidden] = 0, 0
         past_BLP[:, :, given:] = np.take(clock.context_R3, clock.rows(raw, np.arange(-self.context, 0)), axis=0)
         return past_BLP, mask_BLP
 
@@ -212,6 +224,7 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
     state = FeatureState(
         knots=knots, binary=tuple(binary), like_demand=tuple(like_demand),
         series=tuple(one.unique_id for one in demand.series), year_end=_year_ends(demand) >= YEAR_ENDS,
+        seasons=_known_days(demand) >= YEAR_DAYS,
     )  # fmt: skip
     return Features(config, state, demand.columns, context)
 
@@ -219,6 +232,13 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
 def _year_ends(demand: Demand) -> int:
     """How often the turn of a year lies in the known history."""
     return int(demand.last_known_end().year - min(one.start for one in demand.series).year)
+
+
+def _known_days(demand: Demand) -> float:
+    """Days from the first known value of any series to the last."""
+    known = [(one, np.isfinite(demand.observed(one))) for one in demand.series]
+    first = min(one.start + int(known_T.argmax()) * demand.step for one, known_T in known if known_T.any())
+    return float((demand.last_known_end() - first) / pd.Timedelta("1D"))
 
 
 def _runs_beside(demand: Demand, name: str) -> bool:

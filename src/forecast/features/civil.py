@@ -25,6 +25,7 @@ NAMES = (
     *[f"public holiday {days} days before" for days in range(2, 7)],
     *[f"{week}. week about new year" for week in range(1, YEAR_END_WEEKS + 1)],
 )
+SEASONS = slice(NAMES.index("year harmonic 1 sin"), NAMES.index("year harmonic 3 cos") + 1)
 DAY_TYPES = ("workday", "Saturday", "Sunday or holiday")
 FREE = len(DAY_TYPES) - 1
 
@@ -52,10 +53,12 @@ class CivilClock:
         return np.asarray((self.base_S[batch.series_B] + batch.row_B)[:, None] + steps)
 
 
-def civil_clock(demand: Demand, first_row: int, last_row: int, *, year_end: bool = True) -> CivilClock:
+def civil_clock(
+    demand: Demand, first_row: int, last_row: int, *, year_end: bool = True, seasons: bool = True
+) -> CivilClock:
     """The calendar of a demand from `first_row` (may be negative) to `last_row` (exclusive) of each series.
 
-    Without `year_end` the weeks about new year are never marked.
+    Without `year_end` the weeks about new year are never marked; without `seasons` the year's harmonics are zero.
     """
     parts: list[tuple[pd.DatetimeIndex, str]] = []
     base_S = np.zeros(len(demand.series), dtype=np.int64)
@@ -73,6 +76,8 @@ def civil_clock(demand: Demand, first_row: int, last_row: int, *, year_end: bool
     columns, context, day_type, utc_offset = (np.concatenate(column) for column in zip(*tables, strict=True))
     if not year_end:
         columns[:, -YEAR_END_WEEKS:] = 0
+    if not seasons:
+        columns[:, SEASONS] = 0
     return CivilClock(columns, context, day_type, utc_offset, base_S)
 
 

@@ -13,6 +13,7 @@ ScoreKind = Literal["scaled_dot", "additive", "cosine"]
 Truncation = Literal["newest", "chunks"]
 Forcing = Literal["constant", "linear", "inverse-sigmoid"]
 Width = Annotated[int, Field(ge=1, le=4096)]
+Hours = Annotated[str, Field(pattern=r"^[1-9]\d?h$")]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -222,6 +223,19 @@ class HighwayConfig(_Frozen):
         return self
 
 
+class NeighboursConfig(_Frozen):
+    """How a network of several series hears the others; a table of one series has none.
+
+    `heads` maps of neighbours from vectors of `width`, beside an `embedding` of each series itself. `hidden`: share of
+    windows that hear nobody while it learns, so that late neighbours are no surprise.
+    """
+
+    heads: int = Field(default=6, ge=1, le=64)
+    width: Width = 8
+    embedding: Width = 16
+    hidden: Share = 0.1
+
+
 class ScalingConfig(_Frozen):
     """How a network scales its inputs and outputs.
 
@@ -250,8 +264,9 @@ def _or_none(value: object) -> object:
 class NetworkConfig(_Frozen):
     """A whole network: encoder, decoder, highway and scaling.
 
-    `patch` joins that many context steps into one encoder step ("auto": the steps of an hour). `dropout` silences that
-    share of the decoder's known inputs in training; the highway always sees all of them.
+    `neighbours` lets a network that learns several series hear what the others were doing at the cutoff. `patch` joins
+    context steps into one encoder step: so many, those of so many hours ("6h"), or those of one hour ("auto").
+    `dropout` silences that share of the decoder's known inputs in training; the highway always sees all of them.
 
     >>> NetworkConfig(encoder={"kind": "gru", "width": 32}).encoder.kind
     'gru'
@@ -260,55 +275,9 @@ class NetworkConfig(_Frozen):
     encoder: EncoderConfig = RecurrentConfig()
     decoder: DecoderConfig = DirectConfig()
     highway: Annotated[HighwayConfig | None, BeforeValidator(_or_none)] = HighwayConfig()
+    neighbours: Annotated[NeighboursConfig | None, BeforeValidator(_or_none)] = NeighboursConfig()
     scaling: ScalingConfig = ScalingConfig()
     dropout: Share = 0.0
-    patch: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
-
-
-class NetworkShape(_Frozen):
-    """The sides of the arrays that a network is made for.
-
-    `context` and `horizon` are the usual lengths in steps; a call may use others. Column 0 of the past is the load.
-    `past_load_columns` and `future_load_columns` are in the load's unit and are scaled with the window.
-    `hour_columns` = (a, b) says that future columns a to b-1 are the one-hot local hour. `level_steps` newest steps
-    make the window's level. `base_column` is a future column with somebody's forecast: the network adds to it.
-
-    Raises: RecipeError for quantiles that do not rise inside (0, 1), and columns that do not exist.
-    """
-
-    past_columns: int = Field(ge=1)
-    future_columns: int = Field(ge=0)
-    static_columns: int = Field(default=0, ge=0)
-    context: int = Field(ge=1)
-    horizon: int = Field(ge=1)
-    quantiles: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    past_load_columns: tuple[int, ...] = (0,)
-    future_load_columns: tuple[int, ...] = ()
-    hour_columns: tuple[int, int] | None = None
-    level_steps: int = Field(default=168, ge=1)
-    steps_per_hour: int = Field(default=1, ge=1)
-    base_column: int | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        rising = all(low < high for low, high in zip(self.quantiles, self.quantiles[1:], strict=False))
-        if not self.quantiles or not rising or self.quantiles[0] <= 0.0 or self.quantiles[-1] >= 1.0:
-            raise RecipeError(f"quantiles {self.quantiles}", "levels that rise inside (0, 1)", "sort and correct them")
-        _check_columns("past_load_columns", self.past_load_columns, self.past_columns)
-        _check_columns("future_load_columns", self.future_load_columns, self.future_columns)
-        if self.base_column is not None:
-            _check_columns("base_column", (self.base_column,), self.future_columns)
-        first, end = self.hour_columns if self.hour_columns is not None else (0, 0)
-        if self.hour_columns is not None and not 0 <= first < end <= self.future_columns:
-            raise RecipeError(
-                f"hour_columns {self.hour_columns} of {self.future_columns} future columns",
-                "a slice (first, last + 1) of the future columns",
-                "correct hour_columns",
-            )
-        return self
-
-
-def _check_columns(name: str, columns: tuple[int, ...], count: int) -> None:
-    beyond = [column for column in columns if not 0 <= column < count]
-    if beyond:
-        raise RecipeError(f"{name} {beyond}", f"column numbers from 0 to {count - 1}", "correct the column numbers")
+    patch: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] | Annotated[str, Field(pattern=r"^[1-9]\d?h$")] = (
+        "auto"
+    )

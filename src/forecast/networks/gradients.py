@@ -26,7 +26,7 @@ def gradient_by_lag(network: DemandNetwork, batch: Sequence[Tensor]) -> Norms:
     """Mean norm of d loss / d encoder input by lag, newest encoder step first; shape (L / patch,).
 
     The loss is the mean pinball over known targets in units of the windows' scale. `batch` is past, past mask, future,
-    future mask, static, targets (B, H; NaN where unknown) and, if there is one, the targets' mask. Measured in
+    future mask, static, peers, targets (B, H; NaN where unknown) and, if there is one, the targets' mask. Measured in
     evaluation mode at the standardised input, so that neither dropout nor the window's level hides the path through the
     encoder. Weights keep their gradients. With an encoder truncated to its newest k steps the lags beyond are zero; in
     chunks, every lag that the decoder asks has its gradient from within its chunk.
@@ -52,10 +52,10 @@ def gradient_by_lag(network: DemandNetwork, batch: Sequence[Tensor]) -> Norms:
 
 
 def _scaled_pinball(network: DemandNetwork, batch: Sequence[Tensor]) -> Tensor:
-    past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS = batch[:5]
-    z_BHQ, window = network.scaled(past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS)
-    known_BH = ~batch[5].isnan() if len(batch) < 7 else (batch[6] > 0) & ~batch[5].isnan()
-    target_BH = network.scaling.to_z(torch.where(known_BH, batch[5], window.level_B1), window)
+    past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS, peers_BSD, target_BH, *mask = batch
+    z_BHQ, window = network.scaled(past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS, peers_BSD)
+    known_BH = ~target_BH.isnan() if not mask else (mask[0] > 0) & ~target_BH.isnan()
+    target_BH = network.scaling.to_z(torch.where(known_BH, target_BH, window.level_B1), window)
     levels_Q = z_BHQ.new_tensor(network.shape.quantiles)
     error_BHQ = target_BH.unsqueeze(2) - z_BHQ
     loss_BH = torch.maximum(levels_Q * error_BHQ, (levels_Q - 1) * error_BHQ).mean(2)

@@ -27,12 +27,17 @@ def hidden_spans(batch: int, steps: int, share: float, span: int, device: torch.
 
 
 def hide_history(inputs: Sequence[Tensor], share: float, scaling: WindowScaling) -> tuple[Tensor, ...]:
-    """The five inputs of a network with all columns in the load's unit masked in about `share` of the windows.
+    """The six inputs of a network with all columns in the load's unit masked in about `share` of the windows.
 
     What is left of such a window is the calendar, the weather and the static columns: a meter without history.
     """
-    past, past_mask, future, future_mask, *rest = inputs
+    past, past_mask, future, future_mask, static, peers = inputs
     unseen_B11 = torch.rand(past.shape[0], 1, 1, device=past.device) < share
     past_mask = past_mask.masked_fill(unseen_B11 & scaling.past_load_P, 0.0)
     future_mask = future_mask.masked_fill(unseen_B11 & scaling.future_load_F, 0.0)
-    return past, past_mask, future, future_mask, *rest
+    own_BS1 = peers[..., -1:] > 0
+    # Nor does it know itself among the learned series.
+    stranger = torch.cat(
+        [torch.where(own_BS1, torch.nan, peers[..., :-1]), torch.zeros_like(own_BS1, dtype=peers.dtype)], 2
+    )
+    return past, past_mask, future, future_mask, static, torch.where(unseen_B11, stranger, peers)

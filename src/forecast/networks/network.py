@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from forecast.errors import RecipeError
-from forecast.networks.configs import (
-    AttentionDecoderConfig,
-    ConvolutionConfig,
-    DecoderConfig,
-    DirectConfig,
-    EncoderConfig,
-    HighwayConfig,
-    NetworkConfig,
-    NetworkShape,
-    NoEncoderConfig,
-    RecurrentConfig,
-    RecurrentDecoderConfig,
-    TransformerConfig,
-)
-from forecast.networks.convolution import ConvolutionEncoder
-from forecast.networks.direct import DirectDecoder
-from forecast.networks.encoded import Encoded, Plain
+from forecast.networks.configs import NetworkConfig
+from forecast.networks.encoded import Encoded
 from forecast.networks.heads import MonotoneQuantileHead
-from forecast.networks.highway import HourlyHighway
-from forecast.networks.recurrent import RecurrentDecoder, RecurrentEncoder
+from forecast.networks.neighbours import Neighbours
+from forecast.networks.parts import encoder_steps_per_day, make_decoder, make_encoder, make_highway, steps_joined
+from forecast.networks.recurrent import RecurrentDecoder
 from forecast.networks.scaling import Window, WindowScaling, masked
-from forecast.networks.transformer import AttentionDecoder, TransformerEncoder
-
-Encoder = RecurrentEncoder | ConvolutionEncoder | TransformerEncoder | Plain
-Decoder = DirectDecoder | RecurrentDecoder | AttentionDecoder
+from forecast.networks.shape import NetworkShape
 
 
 class Echo(NamedTuple):
@@ -57,10 +39,11 @@ class Echo(NamedTuple):
 class DemandNetwork(nn.Module):
     """From a masked window to demand quantiles in the load's own unit.
 
-    Shapes: `past_BLP` with mask, `future_BHF` with mask, `static_BS` to `(B, H, Q)`; masks are 0 or 1 (known), and what
-    a masked entry holds changes no bit of the answer. L and H may differ from `shape` and from call to call; a short
-    history comes padded and masked. `targets_BH` (load, NaN where unknown) teaches an autoregressive decoder in
-    training and is otherwise ignored. Make one with `build`, then let `scaling.fit` see the training windows.
+    Shapes: `past_BLP` with mask, `future_BHF` with mask, `static_BS`, `peers_BSD` (see `Neighbours`) to `(B, H, Q)`;
+    masks are 0 or 1 (known), and what a masked entry holds changes no bit of the answer. L and H may differ from
+    `shape` and from call to call; a short history comes padded and masked. `targets_BH` (load, NaN where unknown)
+    teaches an autoregressive decoder in training and is otherwise ignored. Make one with `build`, then let
+    `scaling.fit` see the training windows.
 
     Steps shorter than an hour are answered phase by phase: the decoder walks from hour to hour, once for the steps at
     minute 0, once for those at minute 10, ..., so it costs and learns what an hourly one does. `scaled` with `phase`
@@ -72,8 +55,11 @@ class DemandNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, shape: NetworkShape) -> None:
         super().__init__()
         self.config, self.shape = config, shape
-        self.patch = shape.steps_per_hour if config.patch == "auto" else config.patch
+        self.patch = steps_joined(config.patch, shape)
         known_columns, static_columns = shape.future_columns + 3, shape.static_columns + 1
+        heard = config.neighbours if shape.peers else None
+        self.neighbours = Neighbours(heard, shape.peers, shape.peer_columns) if heard is not None else None
+        known_columns += self.neighbours.width if self.neighbours is not None else 0
         self.scaling = WindowScaling(config.scaling, shape)
         self.encoder = make_encoder(config.encoder, (shape.past_columns + 1) * self.patch, static_columns)
         self.decoder = make_decoder(
@@ -90,9 +76,12 @@ class DemandNetwork(nn.Module):
         future_BHF: Tensor,
         future_mask_BHF: Tensor,
         static_BS: Tensor,
+        peers_BSD: Tensor | None = None,
         targets_BH: Tensor | None = None,
     ) -> Tensor:
-        z_BHQ, window = self.scaled(past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS, targets_BH)
+        z_BHQ, window = self.scaled(
+            past_BLP, past_mask_BLP, future_BHF, future_mask_BHF, static_BS, peers_BSD, targets_BH
+        )
         return self.scaling.to_demand(z_BHQ, window)
 
     def scaled(
@@ -102,6 +91,7 @@ class DemandNetwork(nn.Module):
         future_BHF: Tensor,
         future_mask_BHF: Tensor,
         static_BS: Tensor,
+        peers_BSD: Tensor | None = None,
         targets_BH: Tensor | None = None,
         phase: int | None = None,
     ) -> tuple[Tensor, Window]:
@@ -114,12 +104,13 @@ class DemandNetwork(nn.Module):
         # The column of ones is a bias, and keeps the static path alive where a series has no static columns.
         static_BS = torch.cat([self.scaling.static(static_BS), torch.ones_like(window.level_B1)], dim=1)
         encoded = self._encode(past_BLP, past_mask_BLP, static_BS)
+        heard_BK = self._heard(peers_BSD, static_BS)
         phases = range(min(self.stride, future_BHF.shape[1])) if phase is None else [phase]
         answers = []
         for first in phases:
             every = slice(first, None, self.stride)
             own_BH = None if targets_BH is None else targets_BH[:, every]
-            told = (future_BHF[:, every], future_mask_BHF[:, every], static_BS, own_BH)
+            told = (future_BHF[:, every], future_mask_BHF[:, every], static_BS, heard_BK, own_BH)
             answers.append(self._answer(encoded._replace(first=first, stride=self.stride), past_BLP, window, *told))
         return _interleaved(answers), window
 
@@ -130,10 +121,10 @@ class DemandNetwork(nn.Module):
 
     def _answer(
         self, encoded: Encoded, past_BLP: Tensor, window: Window, future_BHF: Tensor, future_mask_BHF: Tensor,
-        static_BS: Tensor, targets_BH: Tensor | None,
+        static_BS: Tensor, heard_BK: Tensor, targets_BH: Tensor | None,
     ) -> Tensor:  # fmt: skip
         """Quantiles of one phase in units of each window's scale; the past and the static columns are standardised."""
-        known_BHK = self._known(future_BHF, future_mask_BHF, window)
+        known_BHK = self._known(future_BHF, future_mask_BHF, window, heard_BK)
         offset_BH = self._offset(known_BHK, future_BHF, future_mask_BHF)
         if self.shape.base_column is not None:
             base = self.shape.base_column
@@ -160,10 +151,21 @@ class DemandNetwork(nn.Module):
         encoded: Encoded = self.encoder(x_BLC, known_BL, static_BS)
         return encoded._replace(step=self.patch)
 
-    def _known(self, future_BHF: Tensor, future_mask_BHF: Tensor, window: Window) -> Tensor:
+    def _known(self, future_BHF: Tensor, future_mask_BHF: Tensor, window: Window, heard_BK: Tensor) -> Tensor:
         future_BHF = self.scaling.future(future_BHF, future_mask_BHF, window)
-        window_BH3 = self.scaling.window_inputs(window).unsqueeze(1).expand(-1, future_BHF.shape[1], -1)
-        return torch.cat([future_BHF, window_BH3], dim=2)
+        # What is the same at every step: the window's level and scale, and what the neighbours say.
+        same_BK = torch.cat([self.scaling.window_inputs(window), heard_BK], dim=1)
+        return torch.cat([future_BHF, same_BK.unsqueeze(1).expand(-1, future_BHF.shape[1], -1)], dim=2)
+
+    def _heard(self, peers_BSD: Tensor | None, like_BS: Tensor) -> Tensor:
+        """What the other series say, (B, K); nothing where there are none, unknown where nobody told."""
+        if self.neighbours is None:
+            return like_BS[:, :0]
+        if peers_BSD is None:
+            peers_BSD = like_BS.new_full((len(like_BS), self.shape.peers, self.shape.peer_columns + 1), torch.nan)
+            peers_BSD[..., -1] = 0.0
+        heard_BK: Tensor = self.neighbours(peers_BSD)
+        return heard_BK
 
     def _offset(self, known_BHK: Tensor, future_BHF: Tensor, future_mask_BHF: Tensor) -> Tensor:
         if self.highway is None:
@@ -187,21 +189,6 @@ class DemandNetwork(nn.Module):
         return Echo(self.head, offset_BH, start_B1, clip, masked(truth_BH, taught_BH), taught_BH)
 
 
-def make_encoder(config: EncoderConfig, columns: int, static_columns: int) -> Encoder:
-    """The encoder of a config; `columns` are the channels of one encoder step."""
-    match config:
-        case RecurrentConfig():
-            return RecurrentEncoder(config, columns, static_columns)
-        case ConvolutionConfig():
-            return ConvolutionEncoder(config, columns, static_columns)
-        case TransformerConfig():
-            return TransformerEncoder(config, columns, static_columns)
-        case NoEncoderConfig():
-            return Plain(columns, static_columns, config.width)
-        case _ as never:
-            assert_never(never)
-
-
 def _interleaved(phases: list[Tensor]) -> Tensor:
     """Answers of several phases, each (B, H', Q), step after step; the first phases may be one step longer."""
     if len(phases) == 1:
@@ -209,49 +196,6 @@ def _interleaved(phases: list[Tensor]) -> Tensor:
     longest = phases[0].shape[1]
     even = [pad(one, (0, 0, 0, longest - one.shape[1])) for one in phases]
     return torch.stack(even, dim=2).flatten(1, 2)[:, : sum(one.shape[1] for one in phases)]
-
-
-def encoder_steps_per_day(patch: int, shape: NetworkShape) -> int:
-    """Encoder steps in 24 hours, at least one; where `patch` does not divide a day, the whole ones."""
-    return max(1, shape.level_steps // 7 // patch)
-
-
-def make_decoder(
-    config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int, day: int
-) -> Decoder:
-    """The decoder of a config.
-
-    Args:
-        config: what it is.
-        encoder_width: of the encoder's steps and state.
-        known_columns: what it reads at each horizon step.
-        static_columns: what it reads of a series.
-        day: encoder steps in 24 hours.
-    """
-    match config:
-        case DirectConfig():
-            return DirectDecoder(config, encoder_width, known_columns, static_columns, day)
-        case RecurrentDecoderConfig():
-            return RecurrentDecoder(config, encoder_width, known_columns, static_columns)
-        case AttentionDecoderConfig():
-            return AttentionDecoder(config, encoder_width, known_columns, static_columns)
-        case _ as never:
-            assert_never(never)
-
-
-def make_highway(config: HighwayConfig, known_columns: int, shape: NetworkShape) -> HourlyHighway:
-    """The highway of a config.
-
-    Raises: RecipeError when it wants weights per hour and the shape names no hour columns.
-    """
-    if (config.hourly or config.smooth) and shape.hour_columns is None:
-        raise RecipeError(
-            "a highway with weights by hour and no hour columns",
-            "the one-hot local hour among the future columns",
-            "add the hour to the features, or set hourly = false and smooth = 0",
-        )
-    slots = 1 if shape.hour_columns is None else shape.hour_columns[1] - shape.hour_columns[0]
-    return HourlyHighway(known_columns, slots, shared=config.shared, hourly=config.hourly, smooth=config.smooth)
 
 
 def build(config: NetworkConfig, shape: NetworkShape, seed: int) -> DemandNetwork:

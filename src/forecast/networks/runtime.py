@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from forecast.networks.arrays import load_arrays, state_arrays
-from forecast.networks.configs import NetworkConfig, NetworkShape
+from forecast.networks.configs import NetworkConfig
 from forecast.networks.network import DemandNetwork, build
+from forecast.networks.shape import NetworkShape
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,6 +32,8 @@ class Inputs(Protocol):
     def future_mask_BHF(self) -> Floats: ...
     @property
     def static_BS(self) -> Floats: ...
+    @property
+    def peers_BSD(self) -> Floats: ...
 
 
 def prepare_torch() -> None:
@@ -38,11 +41,17 @@ def prepare_torch() -> None:
     torch.set_flush_denormal(True)
 
 
-def tensors(inputs: Inputs, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The five inputs of `DemandNetwork.forward`; on a CPU they share the arrays' memory."""
-    arrays = (inputs.past_BLP, inputs.past_mask_BLP, inputs.future_BHF, inputs.future_mask_BHF, inputs.static_BS)
-    past, past_mask, future, future_mask, static = (torch.from_numpy(array).to(device) for array in arrays)
-    return past, past_mask, future, future_mask, static
+Six = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def tensors(inputs: Inputs, device: str = "cpu") -> Six:
+    """The six inputs of `DemandNetwork.forward`; on a CPU they share the arrays' memory."""
+    arrays = (
+        inputs.past_BLP, inputs.past_mask_BLP, inputs.future_BHF, inputs.future_mask_BHF, inputs.static_BS,
+        inputs.peers_BSD,
+    )  # fmt: skip
+    past, past_mask, future, future_mask, static, peers = (torch.from_numpy(array).to(device) for array in arrays)
+    return past, past_mask, future, future_mask, static, peers
 
 
 @dataclass(frozen=True, eq=False)

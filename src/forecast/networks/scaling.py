@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from forecast.errors import TrainingError
-from forecast.networks.configs import NetworkShape, ScalingConfig
+from forecast.networks.configs import ScalingConfig
 from forecast.networks.moments import Moments
+from forecast.networks.shape import NetworkShape
 from forecast.networks.static_level import StaticLevel
 
 SMALLEST_RATIO = 1e-3

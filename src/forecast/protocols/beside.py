@@ -29,7 +29,9 @@ BESIDE = {
         Recipe(name="lightgbm", description="LightGBM, direct, one model for all series.", model=_TREES),
         Recipe(name="ridge_lightgbm", description="A ridge per step, LightGBM on what it leaves.", model=_TREES),
         Recipe(
-            name="ridge_step", description="A ridge per series and step of the horizon.", model=RidgeModel(alpha=ALPHA)
+            name="ridge_step",
+            description="A ridge per series and step of the horizon.",
+            model=RidgeModel(alphas=(ALPHA,)),
         ),
     )
 }

@@ -138,7 +138,7 @@ def _columns(inputs: Inputs, relative: Relative, load_F: Floats, said_BH: Floats
 
 
 def _ridge(features: Features, inputs: Inputs) -> StepRidge:
-    return StepRidge.fit(RidgeModel(alpha=ALPHA), features, inputs, (0.5,))
+    return StepRidge.fit(RidgeModel(alphas=(ALPHA,)), features, inputs, (0.5,))
 
 
 def _out_of_fold(features: Features, inputs: Inputs) -> Floats:

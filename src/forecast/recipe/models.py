@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from math import inf
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -53,8 +55,11 @@ class TrainingConfig(_Frozen):
 
     Attributes:
         epochs: passes at the most.
+        blind_epochs: passes where nothing but the calendar is known ahead: there is less to learn, and more that could
+            be learned by heart. None: the same.
         windows_per_epoch: windows drawn at the most in one pass.
-        batch: windows per step.
+        batch: windows per step, at the least.
+        steps_per_epoch: steps of one pass at the most; where there are more windows, each step takes more of them.
         rate: peak learning rate.
         schedule: how the rate moves: one cycle, cosine decay, or constant.
         optimiser: the rule of a step.
@@ -76,8 +81,10 @@ class TrainingConfig(_Frozen):
     """
 
     epochs: int = Field(30, ge=1)
+    blind_epochs: int | None = Field(None, ge=1)
     windows_per_epoch: int = Field(4096, ge=1)
     batch: int = Field(32, ge=1)
+    steps_per_epoch: int = Field(128, ge=1)
     rate: float = Field(3e-3, gt=0)
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     optimiser: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
@@ -109,13 +116,40 @@ class RidgeModel(_Frozen):
     """One ridge regression per local hour on standardised, clipped columns.
 
     Attributes:
-        alpha: penalty on the squared weights.
+        alphas: penalties on the squared weights, of which the one with the smallest squared error on weeks left out is
+            taken; a single one is fixed.
         per_series: weights of its own for each of several series that has enough history.
+        own_alphas: penalties on how far a series' own weights lie from those of all together, chosen alike per series.
     """
 
     kind: Literal["ridge"] = "ridge"
-    alpha: float = Field(10.0, gt=0)
+    alphas: tuple[float, ...] = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
     per_series: bool = True
+    own_alphas: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_penalty(cls, given: Any) -> Any:
+        """What was stored before penalties were chosen names a single one, `alpha`."""
+        if isinstance(given, dict) and "alpha" in given and "alphas" not in given:
+            others = {name: value for name, value in given.items() if name != "alpha"}
+            return {**others, "alphas": (given["alpha"],)}
+        return given
+
+    @model_validator(mode="after")
+    def _ascending(self) -> RidgeModel:
+        for name, penalties in (("alphas", self.alphas), ("own_alphas", self.own_alphas)):
+            if not penalties or not all(low < high for low, high in pairwise((0.0, *penalties, inf))):
+                raise RecipeError(
+                    f"ridge penalties {name} = {penalties}", "one or more finite numbers above 0 that ascend",
+                    f"correct model.{name}",
+                )  # fmt: skip
+        return self
+
+    @property
+    def alpha(self) -> float:
+        """The penalty where none can be chosen: the middle one, of two the lower."""
+        return self.alphas[(len(self.alphas) - 1) // 2]
 
 
 class NetworkModel(_Frozen):

@@ -88,9 +88,9 @@ class Space(_Frozen):
         RecipeError: a field that the recipe does not have, or a value that it refuses; both are named.
 
     >>> from forecast.recipes import RIDGE
-    >>> space = Space(recipe=RIDGE, fields={"model.alpha": Range(low=0.1, high=100.0, log=True)})
-    >>> space.apply({"model.alpha": 3}).model
-    RidgeModel(kind='ridge', alpha=3.0, per_series=True)
+    >>> space = Space(recipe=RIDGE, fields={"features.knots": Range(low=3, high=9)})
+    >>> space.apply({"features.knots": 5}).features.knots
+    5
     """
 
     recipe: Recipe
@@ -111,7 +111,7 @@ class Space(_Frozen):
         if name in FIXED:
             raise RecipeError(f"the search space changes {name}", "a field that makes the forecaster", f"remove {name}")
         if isinstance(current, dict | list):
-            raise RecipeError(f"{name} holds {len(current)} values", "the name of a single value, such as model.alpha")
+            raise RecipeError(f"{name} holds {len(current)} values", "the name of one value, such as features.knots")
         if not isinstance(values, Range):
             if len(set(values)) < 2:
                 raise RecipeError(f"{name} has {len(set(values))} choices", "two or more", f"remove {name}")
@@ -214,7 +214,8 @@ USUAL: dict[str, object] = {
     "model.network.dropout": {"low": 0.0, "high": 0.3},
     "model.network.encoder.width": [32, 48, 64, 96],
     "model.network.decoder.dropout": {"low": 0.0, "high": 0.4},
-    "model.alpha": {"low": 0.1, "high": 1000.0, "log": True},
+    "model.alphas.0": {"low": 0.1, "high": 1000.0, "log": True},
+    "model.per_series": [True, False],
     "model.iterations": [75, 150, 300],
     "model.rate": {"low": 0.02, "high": 0.2, "log": True},
     "model.leaves": [15, 31, 63],

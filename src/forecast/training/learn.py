@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from forecast.features import Features
+from forecast.features import Features, peers
 from forecast.features.civil import HOURS
 from forecast.forecaster import Model
 from forecast.forecaster.residual import Residual
-from forecast.networks.configs import NetworkShape
 from forecast.networks.gradients import gradient_by_lag, name_gradients
 from forecast.networks.network import DemandNetwork, build
 from forecast.networks.runtime import NetworkRuntime, prepare_torch
+from forecast.networks.shape import NetworkShape
 from forecast.recipe import NetworkModel, TrainingConfig
 from forecast.training.loop import Feed, Loop
 from forecast.training.pretrain import pretrain
@@ -90,7 +90,7 @@ class NetworkLearning:
     def run(self) -> LearnedMember:
         """Learns on the early windows, chooses the epoch on the held-out ones, and learns again on the whole span."""
         prepare_torch()
-        parts, config = self.parts, self.model.training
+        parts, config = self.parts, with_epochs(self.model.training, self.parts.features)
         torch.set_num_threads(config.threads)
         ridge = self._ridge(parts.features, parts.train)
         feed = Feed.of(self._reading(parts.features, ridge), parts.train, self._device)
@@ -158,6 +158,14 @@ class NetworkLearning:
         return self.model.training.device
 
 
+def with_epochs(config: TrainingConfig, features: Features) -> TrainingConfig:
+    """The config with as many epochs as these columns deserve."""
+    ahead = set(features.columns.known) - set(features.state.binary)
+    if config.blind_epochs is None or ahead:
+        return config
+    return config.model_copy(update={"epochs": config.blind_epochs})
+
+
 def network_shape(features: Features, windows: WindowSet, levels: tuple[float, ...]) -> NetworkShape:
     """The sides of the arrays that these features give of these windows."""
     demand = windows.demand
@@ -173,6 +181,8 @@ def network_shape(features: Features, windows: WindowSet, levels: tuple[float, .
         hour_columns=(0, HOURS),
         level_steps=7 * demand.steps_per_day,
         steps_per_hour=max(1, demand.steps_per_day // 24),
+        peers=len(features.state.series) if len(features.state.series) > 1 else 0,
+        peer_columns=len(peers.NAMES),
         base_column=len(features.future_names) - 1 if isinstance(features, BasedFeatures) else None,
     )
 

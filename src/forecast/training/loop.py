@@ -24,7 +24,7 @@ from forecast.networks.arrays import load_arrays, state_arrays
 from forecast.networks.hiding import hide_history
 from forecast.networks.network import DemandNetwork
 from forecast.networks.recurrent import RecurrentDecoder
-from forecast.networks.runtime import tensors
+from forecast.networks.runtime import Six, tensors
 from forecast.networks.scaling import Window
 from forecast.networks.warmstart import start_from
 from forecast.recipe import TrainingConfig
@@ -33,8 +33,7 @@ from forecast.training.optimiser import make_optimiser, rate_at
 from forecast.training.progress import Progress
 from forecast.windows import Ints, WindowSet, spread
 
-Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-Batch = tuple[Five, Tensor, Tensor]
+Batch = tuple[Six, Tensor, Tensor]
 Scaled = Callable[..., tuple[Tensor, Window]]
 Loss = Callable[[Batch], Tensor]
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -128,7 +127,8 @@ class Loop:
         self.started = start_from(network, start) if start is not None else None
         self.levels_Q = torch.tensor(network.shape.quantiles, device=device)
         self.drawn = min(len(feed.windows), config.windows_per_epoch)
-        self.steps = math.ceil(self.drawn / config.batch)
+        self.size = max(config.batch, math.ceil(self.drawn / config.steps_per_epoch))
+        self.steps = math.ceil(self.drawn / self.size)
         self.phase: int | None = None
         self.scaled: Scaled = torch.compile(network.scaled) if config.compile else network.scaled
         self.learner, self.loss = learner if learner is not None else (network, self._pinball)
@@ -166,7 +166,7 @@ class Loop:
         total, norms = 0.0, []
         for place in range(self.steps):
             rate = self._rate(epoch * self.steps + place)
-            index_B = np.sort(order_N[place * self.config.batch : (place + 1) * self.config.batch])
+            index_B = np.sort(order_N[place * self.size : (place + 1) * self.size])
             # Steps inside an hour are alike: one of them is learned from at a time, each in its turn.
             if self.network.stride > 1:
                 self.phase = (epoch + place) % min(self.network.stride, self.feed.windows.horizon)
@@ -204,8 +204,9 @@ class Loop:
         """The batch, some of its windows without history where the recipe says so."""
         if not self.config.unseen:
             return batch
-        past, past_mask, future, future_mask, static = hide_history(batch[0], self.config.unseen, self.network.scaling)
-        return (past, past_mask, future, future_mask, static), *batch[1:]
+        hidden = hide_history(batch[0], self.config.unseen, self.network.scaling)
+        past, past_mask, future, future_mask, static, peers = hidden
+        return (past, past_mask, future, future_mask, static, peers), *batch[1:]
 
     def _stop(self, found: str) -> None:
         raise NonFiniteLoss(

@@ -17,13 +17,15 @@ from forecast.windows import Ints, WindowSet, spread
 
 LEARNED = 4000
 FOLDS, WEEK_NS = 5, 7 * 24 * 3600 * 10**9
-OWN_WINDOWS, OWN_DAYS = 300, 300
+OWN_WINDOWS, OWN_DAYS = 60, 60
 """A series has weights of its own from so many windows over so many days."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedRidge:
     """A ridge of all weeks, and one without each fifth of them, whole weeks interleaved.
+
+    They share their penalties, chosen on all weeks: that much, and no weight, a ridge knows of the fifth left out.
 
     Attributes:
         whole: learned on everything.
@@ -35,16 +37,16 @@ class LearnedRidge:
 
 
 def learn_ridge(config: RidgeModel, features: Features, windows: WindowSet, levels: tuple[float, ...]) -> LearnedRidge:
-    """Learns pooled weights, and own ones for each of several series with enough history."""
+    """Learns pooled weights, and how far each of several series with enough history lies from them."""
     clock = features.clock(windows)
     everything = spread(0, len(windows), LEARNED)
     inputs = features.inputs(windows, clock, everything)
     blank = HourlyRidge.blank(features, inputs, levels)
-    learned = _solved([blank] * (FOLDS + 1), config, inputs, fold_of(windows, everything), -1)
+    learned = _solved([blank] * (FOLDS + 1), config.alphas, inputs, fold_of(windows, everything), -1)
     if config.per_series and len(features.state.series) > 1:
         for series, index_B in _own(features, windows):
             inputs = features.inputs(windows, clock, index_B)
-            learned = _solved(learned, config, inputs, fold_of(windows, index_B), series)
+            learned = _solved(learned, config.own_alphas, inputs, fold_of(windows, index_B), series)
     return LearnedRidge(learned[0], tuple(learned[1:]))
 
 
@@ -55,14 +57,15 @@ def fold_of(windows: WindowSet, index_B: Ints) -> Ints:
 
 
 def _solved(
-    ridges: list[HourlyRidge], config: RidgeModel, inputs: Inputs, fold_B: Ints, series: int
+    ridges: list[HourlyRidge], alphas: tuple[float, ...], inputs: Inputs, fold_B: Ints, series: int
 ) -> list[HourlyRidge]:
-    """Each ridge with one more group; the first from all folds, the others without their own."""
+    """Each ridge with one more group, near its pooled one; the first from all folds, the others without their own."""
     gram = Gram(ridges[0], FOLDS)
     gram.add(inputs, fold_B)
-    alone = len(np.unique(fold_B)) == 1
-    folds: list[int | None] = [None, *[None if alone else fold for fold in range(FOLDS)]]
-    return [ridge.with_group(series, *gram.solve(config, fold)) for ridge, fold in zip(ridges, folds, strict=True)]
+    start_RKE = np.stack([ridge.pooled_KE for ridge in ridges])
+    alpha, without_CKE = gram.chosen(alphas, start_RKE[1:])
+    weights_RKE = [*gram.solve([alpha], start_RKE[0]), *without_CKE]
+    return [ridge.with_group(series, weights_KE) for ridge, weights_KE in zip(ridges, weights_RKE, strict=True)]
 
 
 def _own(features: Features, windows: WindowSet) -> Iterator[tuple[int, Ints]]:

@@ -1,0 +1,100 @@
+"""The parts of a network from their configs, and how they meet a shape."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from forecast.errors import RecipeError
+from forecast.networks.configs import (
+    AttentionDecoderConfig,
+    ConvolutionConfig,
+    DecoderConfig,
+    DirectConfig,
+    EncoderConfig,
+    HighwayConfig,
+    NoEncoderConfig,
+    RecurrentConfig,
+    RecurrentDecoderConfig,
+    TransformerConfig,
+)
+from forecast.networks.convolution import ConvolutionEncoder
+from forecast.networks.direct import DirectDecoder
+from forecast.networks.encoded import Plain
+from forecast.networks.highway import HourlyHighway
+from forecast.networks.recurrent import RecurrentDecoder, RecurrentEncoder
+from forecast.networks.shape import NetworkShape
+from forecast.networks.transformer import AttentionDecoder, TransformerEncoder
+
+Encoder = RecurrentEncoder | ConvolutionEncoder | TransformerEncoder | Plain
+Decoder = DirectDecoder | RecurrentDecoder | AttentionDecoder
+
+
+def steps_joined(patch: int | str, shape: NetworkShape) -> int:
+    """Context steps in one encoder step, at least one.
+
+    >>> steps_joined("6h", NetworkShape(past_columns=1, future_columns=0, context=8, horizon=2, level_steps=7 * 48))
+    12
+    """
+    if isinstance(patch, int):
+        return patch
+    if patch == "auto":
+        return shape.steps_per_hour
+    return max(1, int(patch.removesuffix("h")) * (shape.level_steps // 7) // 24)
+
+
+def encoder_steps_per_day(patch: int, shape: NetworkShape) -> int:
+    """Encoder steps in 24 hours, at least one; where `patch` does not divide a day, the whole ones."""
+    return max(1, shape.level_steps // 7 // patch)
+
+
+def make_decoder(
+    config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int, day: int
+) -> Decoder:
+    """The decoder of a config.
+
+    Args:
+        config: what it is.
+        encoder_width: of the encoder's steps and state.
+        known_columns: what it reads at each horizon step.
+        static_columns: what it reads of a series.
+        day: encoder steps in 24 hours.
+    """
+    match config:
+        case DirectConfig():
+            return DirectDecoder(config, encoder_width, known_columns, static_columns, day)
+        case RecurrentDecoderConfig():
+            return RecurrentDecoder(config, encoder_width, known_columns, static_columns)
+        case AttentionDecoderConfig():
+            return AttentionDecoder(config, encoder_width, known_columns, static_columns)
+        case _ as never:
+            assert_never(never)
+
+
+def make_highway(config: HighwayConfig, known_columns: int, shape: NetworkShape) -> HourlyHighway:
+    """The highway of a config.
+
+    Raises: RecipeError when it wants weights per hour and the shape names no hour columns.
+    """
+    if (config.hourly or config.smooth) and shape.hour_columns is None:
+        raise RecipeError(
+            "a highway with weights by hour and no hour columns",
+            "the one-hot local hour among the future columns",
+            "add the hour to the features, or set hourly = false and smooth = 0",
+        )
+    slots = 1 if shape.hour_columns is None else shape.hour_columns[1] - shape.hour_columns[0]
+    return HourlyHighway(known_columns, slots, shared=config.shared, hourly=config.hourly, smooth=config.smooth)
+
+
+def make_encoder(config: EncoderConfig, columns: int, static_columns: int) -> Encoder:
+    """The encoder of a config; `columns` are the channels of one encoder step."""
+    match config:
+        case RecurrentConfig():
+            return RecurrentEncoder(config, columns, static_columns)
+        case ConvolutionConfig():
+            return ConvolutionEncoder(config, columns, static_columns)
+        case TransformerConfig():
+            return TransformerEncoder(config, columns, static_columns)
+        case NoEncoderConfig():
+            return Plain(columns, static_columns, config.width)
+        case _ as never:
+            assert_never(never)
