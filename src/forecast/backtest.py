@@ -16,7 +16,7 @@ from forecast import calendars
 from forecast.errors import DeclarationError, NotEnoughHistory
 from forecast.forecaster import Span
 from forecast.tables import Demand
-from forecast.training import Fitted, one_thread
+from forecast.training import Fitted, begin_worker
 
 FitFunction = Callable[[Demand], Fitted]
 RefreshFunction = Callable[[Fitted, Demand], Fitted]
@@ -196,7 +196,7 @@ def _results(chains: list[list[_Job]], workers: int, refresh: RefreshFunction | 
         for chain in chains:
             yield from _run(chain, refresh)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_worker) as pool:
         for future in as_completed([pool.submit(_whole, chain, refresh) for chain in chains]):
             yield from future.result()
 

@@ -159,7 +159,9 @@ def test_days_of_the_training_never_say_how_wide() -> None:
     wanted = pd.date_range("2024-02-05", periods=3, freq="1D", tz="UTC")
     moments = Moments.of(wanted, DAYS, "UTC")
     calibrated = said(10.0, (len(moments.all_M), HOURS))
-    y = np.broadcast_to(1000 + 60 * np.sign(np.arange(HOURS) % 2 - 0.5), (3, DAYS, HOURS)).astype(np.float32)
+    y = np.broadcast_to(
+        1000 + np.linspace(10, 40, HOURS) * np.sign(np.arange(HOURS) % 2 - 0.5), (3, DAYS, HOURS)
+    ).astype(np.float32)
     known = np.ones(y.shape, bool)
     widths = []
     for since in (0, 7, DAYS):

@@ -102,7 +102,8 @@ def test_frozen_parts_keep_their_bits(trained: Forecaster, freeze: tuple[str, ..
     before, after = arrays(trained), arrays(tuned)
     moved = {name.split(".")[0] for name in after if after[name].tobytes() != before[name].tobytes()}
     assert moved & set(freeze) == set()
-    assert moved - {"scaling"} == {"encoder", "decoder", "highway", "head"} - set(freeze)
+    # A series that was not among the learned ones hears all of them alike: only how they are mixed can move.
+    assert moved - {"scaling"} >= {"encoder", "decoder", "highway", "head"} - set(freeze)
 
 
 def test_weights_that_no_epoch_beats_are_kept(trained: Forecaster) -> None:
@@ -158,7 +159,7 @@ def test_impossible_wishes_are_refused_by_name(trained: Forecaster) -> None:
     with pytest.raises(RecipeError, match="freeze of 'tail'; expected parts of this network: encoder, decoder"):
         fine_tune(trained, own, epochs=1, rate=1e-3, freeze=("tail",))  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="at least one part that learns"):
-        fine_tune(trained, own, epochs=1, rate=1e-3, freeze=("encoder", "decoder", "highway", "head"))
+        fine_tune(trained, own, epochs=1, rate=1e-3, freeze=("encoder", "decoder", "highway", "neighbours", "head"))
     for wrong in ({"epochs": 0, "rate": 1e-3}, {"epochs": 1, "rate": 0.0}):
         with pytest.raises(RecipeError, match="epochs from 1 and a rate above 0"):
             fine_tune(trained, own, **wrong)  # type: ignore[arg-type]

@@ -37,11 +37,11 @@ def side_by_side(
         bars: where progress is shown.
         workers: processes; one per core where None.
     """
-    from forecast.training import cores, one_thread
+    from forecast.training import begin_worker, cores
 
     context = get_context("spawn")
     count = workers or min(len(jobs), cores())
-    with context.Manager() as manager, ProcessPoolExecutor(count, mp_context=context, initializer=one_thread) as pool:
+    with context.Manager() as manager, ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker) as pool:
         queue, over = _queue(manager), Event()
         listener = Thread(target=_listen, args=(queue, over, bars), daemon=True)
         listener.start()

@@ -16,8 +16,8 @@ Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 GRID = np.arange(0.5, 100) / 100
-PRIOR_DAYS = 30.0
-WIDTH_HALF_LIFE = 10.0
+PRIOR_DAYS = 8.0
+WIDTH_HALF_LIFE = 20.0
 NARROWEST, WIDEST = 0.6, 2.5
 
 

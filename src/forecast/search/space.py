@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -82,7 +84,8 @@ class Space(_Frozen):
 
     Attributes:
         recipe: the base.
-        fields: by dotted name ("model.training.rate"), a `Range` or a list of choices.
+        fields: by dotted name ("model.training.rate"), a `Range` or a list of choices; "model.members.*.training.rate"
+            is one value for all members that have the field.
 
     Raises:
         RecipeError: a field that the recipe does not have, or a value that it refuses; both are named.
@@ -108,7 +111,7 @@ class Space(_Frozen):
 
     def _check_field(self, name: str, values: Range | tuple[Scalar, ...]) -> None:
         current = _read(self._tree(), name)
-        if name in FIXED:
+        if re.sub(r"^model\.members\.(\*|\d+)\.", "model.", name) in FIXED:
             raise RecipeError(f"the search space changes {name}", "a field that makes the forecaster", f"remove {name}")
         if isinstance(current, dict | list):
             raise RecipeError(f"{name} holds {len(current)} values", "the name of one value, such as features.knots")
@@ -220,6 +223,9 @@ USUAL: dict[str, object] = {
     "model.rate": {"low": 0.02, "high": 0.2, "log": True},
     "model.leaves": [15, 31, 63],
     "model.min_leaf": [10, 20, 40, 80],
+    "model.members.*.training.rate": {"low": 1e-3, "high": 6e-3, "log": True},
+    "model.members.*.training.epochs": [15, 20, 30, 40],
+    "model.members.*.network.decoder.dropout": {"low": 0.0, "high": 0.4},
 }
 
 
@@ -234,6 +240,20 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ob
 
 def _whole(number: float) -> bool:
     return bool(abs(number - round(number)) < 1e-9)
+
+
+def _places(tree: Any, name: str) -> list[tuple[Any, Any]]:
+    """Where a dotted field stands: once, or, with a `*`, in every member of the list there that has it."""
+    before, star, after = name.partition(".*.")
+    if not star:
+        return [_parent(tree, name)]
+    members, found = _read(tree, before), []
+    for number in range(len(members) if isinstance(members, list) else 0):
+        with suppress(RecipeError):
+            found += _places(tree, f"{before}.{number}.{after}")
+    if not found:
+        raise RecipeError(f"no member of {before} has the field {after}", "a field of one of them", f"correct {name}")
+    return found
 
 
 def _parent(tree: Any, name: str) -> tuple[Any, Any]:
@@ -251,10 +271,10 @@ def _parent(tree: Any, name: str) -> tuple[Any, Any]:
 
 
 def _read(tree: Any, name: str) -> Any:
-    container, key = _parent(tree, name)
+    container, key = _places(tree, name)[0]
     return container[key]
 
 
 def _write(tree: Any, name: str, value: Scalar) -> None:
-    container, key = _parent(tree, name)
-    container[key] = value
+    for container, key in _places(tree, name):
+        container[key] = value

@@ -26,7 +26,7 @@ from forecast.training.calibrating import Lessons, learn_lessons, no_lessons
 from forecast.training.learn import LearnedMember, NetworkLearning, Parts
 from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
-from forecast.training.threads import one_thread
+from forecast.training.threads import begin_worker
 
 OPTIMISTIC = "actual (optimistic)"
 
@@ -164,7 +164,7 @@ def _members(
     if processes <= 1 or count == 1:
         return [learn_member(span, parts, number, folders[number], progress) for number in range(count)]
     context = get_context("spawn")
-    with ProcessPoolExecutor(min(processes, count), mp_context=context, initializer=one_thread) as pool:
+    with ProcessPoolExecutor(min(processes, count), mp_context=context, initializer=begin_worker) as pool:
         told = (span.demand, span.recipe, span.task)
         futures = {pool.submit(_elsewhere, *told, number, folders[number]): number for number in range(count)}
         learned: dict[int, LearnedMember] = {}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
 from forecast.windows import WindowSet
 
-Part = Literal["encoder", "decoder", "highway", "head"]
+Part = Literal["encoder", "decoder", "highway", "neighbours", "head"]
 Scaling = Literal["auto", "keep", "refit"]
 FOLDER = "fine-tune"
 
@@ -163,7 +163,7 @@ def freeze_parts(network: DemandNetwork, parts: Sequence[str]) -> None:
     Raises:
         RecipeError: the network has no such part, or nothing would be left to learn.
     """
-    offered = [name for name in ("encoder", "decoder", "highway", "head") if getattr(network, name) is not None]
+    offered = [name for name in get_args(Part) if getattr(network, name) is not None]
     for part in parts:
         if part not in offered:
             raise RecipeError(f"freeze of '{part}'", f"parts of this network: {', '.join(offered)}", "correct freeze")
