@@ -104,6 +104,16 @@ def test_the_same_as_attention_that_is_masked_to_the_hour() -> None:
     torch.testing.assert_close(found, same.out(plain.transpose(1, 2).flatten(2)), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("score", ["additive", "cosine"])
+def test_other_scores_look_at_the_same_hours(score: str) -> None:
+    one = network(
+        DirectConfig.model_validate({"width": 8, "same_hour": {"days": 3, "width": 8, "heads": 2, "score": score}})
+    )
+    (weights_BNHL,) = attention_weights(one, *inputs(2, 96, 24)).values()
+    np.testing.assert_allclose(weights_BNHL.sum(3).numpy(), 1, atol=1e-6)
+    assert weights_BNHL[1, 1, 7].nonzero().flatten().tolist() == [31, 55, 79]
+
+
 def test_heads_must_divide_its_width() -> None:
     with pytest.raises(RecipeError, match="width 10 with 4 heads"):
         SameHourConfig(width=10, heads=4)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from forecast.networks.attention import MultiHeadAttention, masked_softmax, weigh
+from forecast.networks.attention import MultiHeadAttention, ScaledDotScore, masked_softmax
 from forecast.networks.configs import SameHourConfig
 from forecast.networks.encoded import Encoded
 
@@ -40,24 +41,40 @@ class SameHourAttention(MultiHeadAttention):
         self, query_BHD: Tensor, memory_BLM: Tensor, mask_BL: Tensor | None = None, *, lead_H: Tensor
     ) -> tuple[Tensor, Tensor]:
         steps, (batch, ahead, _) = memory_BLM.shape[1], query_BHD.shape
-        back_K = self.day * torch.arange(1, self.days + 1, device=lead_H.device)
-        place_HK = steps + (lead_H % self.day).unsqueeze(1) - back_K
-        inside_HK, place_HK = place_HK >= 0, place_HK.clamp(min=0)
-        known_BHK = inside_HK.expand(batch, -1, -1) if mask_BL is None else inside_HK & (mask_BL[:, place_HK] > 0)
+        slot_H = lead_H % self.day
+        back_K = self.day * torch.arange(self.days, 0, -1, device=lead_H.device)
+        place_HK = steps + slot_H.unsqueeze(1) - back_K
+        known_BL = torch.ones_like(memory_BLM[..., 0]) if mask_BL is None else mask_BL
+        known_BHK = self._by_day(known_BL.unsqueeze(2), slot_H)[..., 0] > 0
         query_BHNE = self.query(query_BHD).reshape(batch, ahead, self.heads, -1)
-        key_BHKD = self.key(memory_BLM)[:, place_HK] + self.lag_KD
-        value_BHKD = self.value(memory_BLM)[:, place_HK]
-        # Heads beside the steps ahead: (B, H, N, 1, E) asks (B, H, N, K, E).
-        key_BHNKE, value_BHNKE = self._heads(key_BHKD), self._heads(value_BHKD)
-        scores_BHNK = self.score(
-            query_BHNE.flatten(0, 1).unsqueeze(2), key_BHNKE.flatten(0, 1)
-        ).reshape(batch, ahead, self.heads, self.days)  # fmt: skip
+        key_BHKNE = self._heads(self._by_day(self.key(memory_BLM), slot_H) + self.lag_KD)
+        value_BHKNE = self._heads(self._by_day(self.value(memory_BLM), slot_H))
+        scores_BHNK = self._scores(query_BHNE, key_BHKNE)
         weights_BHNK = masked_softmax(scores_BHNK, known_BHK.unsqueeze(2).expand_as(scores_BHNK))
-        mixed_BHNE = weigh(weights_BHNK.unsqueeze(3), value_BHNKE).squeeze(3)
-        return self.out(mixed_BHNE.flatten(2)), self._everywhere(weights_BHNK, place_HK, steps)
+        # Sums of a few products: many small matrix products would cost several times as much.
+        mixed_BHNE = (weights_BHNK.transpose(2, 3).unsqueeze(4) * value_BHKNE).sum(2)
+        return self.out(mixed_BHNE.flatten(2)), self._everywhere(weights_BHNK, place_HK.clamp(min=0), steps)
+
+    def _by_day(self, x_BLD: Tensor, slot_H: Tensor) -> Tensor:
+        """Each step ahead's own hour, the oldest day first, (B, H, K, D); zero before the context begins."""
+        reach = self.days * self.day
+        x_BLD = pad(x_BLD[:, -reach:], (0, 0, max(0, reach - x_BLD.shape[1]), 0))
+        x_BKTD: Tensor = x_BLD.reshape(len(x_BLD), self.days, self.day, -1)
+        # A day from its first hour on needs no picking.
+        whole = len(slot_H) == self.day and int(slot_H[0]) == 0
+        return (x_BKTD if whole else x_BKTD[:, :, slot_H]).transpose(1, 2)
+
+    def _scores(self, query_BHNE: Tensor, key_BHKNE: Tensor) -> Tensor:
+        if isinstance(self.score, ScaledDotScore):
+            scores_BHKN = (query_BHNE.unsqueeze(2) * key_BHKNE).sum(4) * query_BHNE.shape[-1] ** -0.5
+            return scores_BHKN.transpose(2, 3)
+        batch, ahead = query_BHNE.shape[:2]
+        query_XN1E, key_XNKE = query_BHNE.flatten(0, 1).unsqueeze(2), key_BHKNE.transpose(2, 3).flatten(0, 1)
+        scores_XN1K: Tensor = self.score(query_XN1E, key_XNKE)
+        return scores_XN1K.reshape(batch, ahead, self.heads, self.days)
 
     def _heads(self, x_BHKD: Tensor) -> Tensor:
-        return x_BHKD.reshape(*x_BHKD.shape[:3], self.heads, -1).transpose(2, 3)
+        return x_BHKD.reshape(*x_BHKD.shape[:3], self.heads, -1)
 
     def _everywhere(self, weights_BHNK: Tensor, place_HK: Tensor, steps: int) -> Tensor:
         """The weights at their encoder steps, (B, N, H, L); none are laid out while it learns."""
