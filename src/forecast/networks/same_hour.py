@@ -59,14 +59,15 @@ class SameHourAttention(MultiHeadAttention):
         """Each step ahead's own hour, the oldest day first, (B, H, K, D); zero before the context begins."""
         reach = self.days * self.day
         x_BLD = pad(x_BLD[:, -reach:], (0, 0, max(0, reach - x_BLD.shape[1]), 0))
-        x_BKTD: Tensor = x_BLD.reshape(len(x_BLD), self.days, self.day, -1)
+        x_BKTD = x_BLD.reshape(len(x_BLD), self.days, self.day, -1)
         # A day from its first hour on needs no picking.
         whole = len(slot_H) == self.day and int(slot_H[0]) == 0
-        return (x_BKTD if whole else x_BKTD[:, :, slot_H]).transpose(1, 2)
+        by_day_BHKD: Tensor = (x_BKTD if whole else x_BKTD[:, :, slot_H]).transpose(1, 2)
+        return by_day_BHKD
 
     def _scores(self, query_BHNE: Tensor, key_BHKNE: Tensor) -> Tensor:
         if isinstance(self.score, ScaledDotScore):
-            scores_BHKN = (query_BHNE.unsqueeze(2) * key_BHKNE).sum(4) * query_BHNE.shape[-1] ** -0.5
+            scores_BHKN: Tensor = (query_BHNE.unsqueeze(2) * key_BHKNE).sum(4) * query_BHNE.shape[-1] ** -0.5
             return scores_BHKN.transpose(2, 3)
         batch, ahead = query_BHNE.shape[:2]
         query_XN1E, key_XNKE = query_BHNE.flatten(0, 1).unsqueeze(2), key_BHKNE.transpose(2, 3).flatten(0, 1)
