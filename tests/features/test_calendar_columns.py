@@ -72,12 +72,12 @@ def test_flags_are_told_from_numbers_and_hinges_lie_evenly() -> None:
     demand = make_demand(long_frame(days=40))
     state = fit_features(FeatureConfig(knots=5), demand, 24).state
     assert state.binary == ("holiday",)
-    assert set(state.knots) == {"temperature"}
+    assert set(state.knots) == {"temperature", "humidity"}
     knots = np.array(state.knots["temperature"])
     seen = long_frame(days=40)["temperature"].to_numpy(dtype=np.float32)
     np.testing.assert_allclose(knots[[0, -1]], np.quantile(seen, [0.02, 0.99]), atol=1e-4)
     np.testing.assert_allclose(np.diff(knots), np.diff(knots)[0], atol=1e-4)
-    assert fit_features(FeatureConfig(knots=0), demand, 24).state.knots == {"temperature": ()}
+    assert fit_features(FeatureConfig(knots=0), demand, 24).state.knots == {"temperature": (), "humidity": ()}
 
 
 def test_nothing_is_learned_from_after_the_cutoff() -> None:

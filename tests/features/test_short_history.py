@@ -42,3 +42,15 @@ def test_what_is_known_ahead_is_always_shown(days: int) -> None:
     features, inputs = read(days)
     assert any(name.startswith("wind") for name in features.future_names)
     assert inputs.past_mask_BLP[0, :, features.past_names.index("wind")].all()
+
+
+def test_weather_up_to_the_cutoff_bends_in_its_newest_day() -> None:
+    features, inputs = read(400)
+    knots = features.state.knots["humidity"]
+    assert len(knots) == FeatureConfig().knots
+    for main in ("same hour, 1. day back", "mean of the last 1 h", "mean of the last 24 h", "highest of the last day"):
+        plain = inputs.future_BHF[0, :, features.future_names.index(f"humidity, {main}")]
+        assert plain.any()
+        for knot in knots:
+            bent = inputs.future_BHF[0, :, features.future_names.index(f"humidity, {main} above {knot:.12g}")]
+            np.testing.assert_allclose(bent, np.maximum(plain - knot, 0), rtol=1e-4, atol=1e-4)

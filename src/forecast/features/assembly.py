@@ -16,7 +16,8 @@ from forecast.tables import Columns, Demand
 from forecast.windows import Bools, Floats, Ints, Origins, RawBatch, WindowSet
 
 BENT = 2
-"""With more numeric covariates than this, only the main columns of each have hinges: the rest would be too many."""
+"""Of more numeric covariates known ahead than this, only the main columns of each have hinges; of more that end at the
+cutoff, none has: they would be too many."""
 NEAR = 0.25
 YEAR_ENDS, YEAR_DAYS = 3, 365
 
@@ -25,7 +26,7 @@ class FeatureState(BaseModel):
     """What features learn from the training part.
 
     Attributes:
-        knots: where hinges bend, per known-ahead covariate, in its unit.
+        knots: where hinges bend, per numeric covariate, in its unit.
         binary: covariates that only take the values 0 and 1.
         like_demand: known-ahead covariates that run beside the demand in its own unit (somebody's forecast of it).
         series: the series of the training part, for models with weights of their own per series.
@@ -171,10 +172,11 @@ class Features:
                 blocks += weather.like_demand(past, name, plane)
             elif name in self.columns.known:
                 binary, knots = name in self.state.binary, self.state.knots.get(name, ())
-                bend_all = len(self.state.knots) <= BENT
+                bend_all = sum(one in self.columns.known for one in self.state.knots) <= BENT
                 blocks += weather.known_ahead(past, name, plane, knots, binary=binary, bend_all=bend_all)
             elif name != "y" and self.state.seasons:
-                blocks += weather.past_only(past, name, plane)
+                bent = sum(one in self.columns.past for one in self.state.knots) <= BENT
+                blocks += weather.past_only(past, name, plane, self.state.knots.get(name, ()) if bent else ())
         return [*blocks, _day_types(past, 0, "day type"), _day_types(past, past.per_day, "day before of type")]
 
     def _context(self, raw: RawBatch, clock: civil.CivilClock, reach: int) -> tuple[Floats, Floats]:
@@ -216,7 +218,7 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
             binary.append(name)
         elif name in demand.columns.known and len(seen) and _runs_beside(demand, name):
             like_demand.append(name)
-        elif name in demand.columns.known and len(seen):
+        elif len(seen):
             # Evenly spread in value, not in rank: demand bends hardest where days are rare.
             low, high = np.quantile(seen.astype(np.float64), [0.02, 0.99])
             bends = np.unique(np.linspace(low, high, config.knots).round(6))

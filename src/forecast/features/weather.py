@@ -58,8 +58,11 @@ def _days(past: Past, plane: int, name: str) -> Block:
     return Block(names, *past.shifted(plane, (0, -past.per_day, -7 * past.per_day)))
 
 
-def past_only(past: Past, name: str, plane: int) -> list[Block]:
-    """Columns of a covariate that is known up to the cutoff: same hour of the last days, last value, recent means."""
+def past_only(past: Past, name: str, plane: int, knots: tuple[float, ...]) -> list[Block]:
+    """Columns of a covariate that is known up to the cutoff: same hour of the last days, last value, recent means.
+
+    Hinges bend its last known day: the same hour, the newest hour, the mean and the highest value.
+    """
     back = np.array([0, 1, 6])[:, None, None]
     value_KBH, known_KBH = past.take(past.days_back(past.nearest_day() + back), plane)
     names = tuple(f"{name}, same hour, {rank + 1}. day back" for rank in back.ravel())
@@ -70,7 +73,12 @@ def past_only(past: Past, name: str, plane: int) -> list[Block]:
         rows = max(1, past.per_day * hours // 24)
         columns.append((f"mean of the last {hours} h", mean(value_BL[:, -rows:], mask_BL[:, -rows:])))
         columns += extremes(value_BL[:, -rows:], mask_BL[:, -rows:]) if hours == 24 else []
-    return [same_hour, flat(name, columns)]
+    newest = flat(name, columns)
+    if not knots:
+        return [same_hour, newest]
+    main = [f"{name}, {what}" for what in ("mean of the last 1 h", "mean of the last 24 h", "highest of the last day")]
+    bent = [(same_hour, 0), *[(newest, newest.names.index(one)) for one in main]]
+    return [same_hour, newest, _hinges(bent, knots, past)]
 
 
 def _hinges(bent: list[tuple[Block, int]], knots: tuple[float, ...], past: Past) -> Block:

@@ -24,7 +24,7 @@ class FeatureConfig(_Frozen):
         same_hour_days: same-hour lags, the most recent known days.
         similar_days: mean of the last days of the same type.
         recent: the last hours and the levels of the last days.
-        knots: hinges per numeric covariate that is known ahead, evenly spread between its 2 % and 99 % quantiles.
+        knots: hinges per numeric covariate, evenly spread between its 2 % and 99 % quantiles.
     """
 
     reach_days: int = Field(17, ge=1, le=60)
