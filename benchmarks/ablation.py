@@ -22,7 +22,7 @@ from forecast.backtest import Plan, walk
 from forecast.networks.configs import HighwayConfig, NetworkConfig, ScalingConfig
 from forecast.protocols.victoria import victoria
 from forecast.recipe import FeatureConfig, NetworkModel, Recipe, Task
-from forecast.recipes import ATTENTION, CONVOLUTION, DEFAULT, GRU, LSTM, RIDGE, RNN, TRANSFORMER
+from forecast.recipes import ATTENTION, CONVOLUTION, DEFAULT, GRU, LSTM, RIDGE, RNN, SEQ2SEQ, TRANSFORMER
 from forecast.training import cores, fit
 
 MELBOURNE = "Australia/Melbourne"
@@ -51,12 +51,14 @@ ROWS: dict[str, Recipe] = {
     "highway without smooth": changed(GRU, highway=HighwayConfig(smooth=0)),
     "no hinges": GRU.model_copy(update={"features": FeatureConfig(knots=0)}),
     "no recent hours": GRU.model_copy(update={"features": FeatureConfig(recent=False)}),
+    "an hour per encoder step": changed(GRU, patch="auto"),
     "scaled by the window": changed(GRU, scaling=ScalingConfig(scale="window")),
     "early stopping": trained(GRU, stopping="early"),
     "20 epochs": trained(GRU, epochs=20),
     "lstm": LSTM,
     "rnn": RNN,
     "attention": ATTENTION,
+    "seq2seq": SEQ2SEQ,
     "transformer": TRANSFORMER,
     "convolution": CONVOLUTION,
     "ridge": RIDGE,

@@ -12,6 +12,8 @@ from forecast.features import Inputs
 from forecast.forecaster.models import Floats
 
 Doubles = npt.NDArray[np.float64]
+LIMIT = 20.0
+"""A value that lies further from its window's level than so many sizes (a week of zeros ends) is none to learn from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +39,10 @@ class Relative:
         return cls(level_B, np.where(size_B > 0, size_B, 1.0))
 
     def columns(self, inputs: Inputs, load_F: npt.NDArray[np.bool_]) -> Doubles:
-        """Future columns [B, H, F] with load columns relative, NaN where masked."""
+        """Future columns [B, H, F] with load columns relative and within ± `LIMIT`, NaN where masked."""
         plain_BHF = inputs.future_BHF.astype(np.float64)
         shifted_BHF = (plain_BHF - self.level_B[:, None, None]) / self.size_B[:, None, None]
-        values_BHF = np.where(load_F, shifted_BHF, plain_BHF)
+        values_BHF = np.where(load_F, np.clip(shifted_BHF, -LIMIT, LIMIT), plain_BHF)
         return np.where(inputs.future_mask_BHF > 0, values_BHF, np.nan)
 
     def target(self, inputs: Inputs) -> Doubles:
@@ -53,6 +55,7 @@ class Relative:
 
 
 def learnable(inputs: Inputs) -> npt.NDArray[np.bool_]:
-    """Steps [B, H] with a known target in windows with a known level: without one, a target would be in no scale."""
+    """Steps [B, H] with a known target in windows with a known level, in whose scale the target is of sensible size."""
     levelled_B1 = inputs.past_mask_BLP[:, :, 0].max(1, keepdims=True) > 0
-    return np.asarray((inputs.target_mask_BH > 0) & levelled_B1)
+    sensible_BH = np.abs(Relative.of(inputs).target(inputs)) <= LIMIT
+    return np.asarray((inputs.target_mask_BH > 0) & levelled_B1 & sensible_BH)

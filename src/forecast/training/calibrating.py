@@ -21,6 +21,8 @@ from forecast.windows import spread
 BATCH = 256
 MOST_WINDOWS = 12_000
 RANKED_DAYS = 400
+ABSURD = 20.0
+"""Errors of more window scales than this count as so many."""
 
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -80,8 +82,9 @@ def lessons_of(
     if config is not None:
         error_NKH, heard_NKH = _errors(said, demand, moments, since, levels)
         left_NH = np.where(known_NH, y_NH - raw_NHQ[..., middle_of(levels)], 0)
-        # In units of each window's scale: a large series must not drown the others.
-        errors, left = error_NKH / scale_N[:, None, None], left_NH / scale_N[:, None]
+        # In units of each window's scale: a large series must not drown the others, nor a window of zeros all of them.
+        errors = np.clip(error_NKH / scale_N[:, None, None], -ABSURD, ABSURD)
+        left = np.clip(left_NH / scale_N[:, None], -ABSURD, ABSURD)
         correction = Correction(config=config, levels=levels).with_gains(errors, heard_NKH, left, known_NH)
         shift_NH = correction.shift(error_NKH, heard_NKH)
     moved_NHQ = raw_NHQ + shift_NH[..., None]

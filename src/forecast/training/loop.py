@@ -38,6 +38,8 @@ Scaled = Callable[..., tuple[Tensor, Window]]
 Loss = Callable[[Batch], Tensor]
 Arrays = Mapping[str, npt.NDArray[Any]]
 EVALUATED = 2048
+SENSIBLE = 100.0
+"""A target further from its window's level than so many scales (a week of zeros ends) would drown all others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ def pinball(z_BHQ: Tensor, target_BH: Tensor, mask_BH: Tensor, levels_Q: Tensor)
 def batch_loss(
     network: DemandNetwork, batch: Batch, levels_Q: Tensor, scaled: Scaled | None = None, phase: int | None = None
 ) -> Tensor:
-    """The loss of a batch in units of each window's scale; an unknown target counts for nothing.
+    """The loss of a batch in units of each window's scale; an unknown or absurd target counts for nothing.
 
     `scaled` is the network's own, compiled; `phase` says which steps of each hour count, None all.
     """
@@ -93,8 +95,9 @@ def batch_loss(
     z_BHQ, window = (scaled or network.scaled)(*inputs, taught_BH, phase)
     if phase is not None:
         target_BH, mask_BH = target_BH[:, phase :: network.stride], mask_BH[:, phase :: network.stride]
-    known_BH = torch.where(mask_BH > 0, target_BH, window.level_B1)
-    return pinball(z_BHQ, network.scaling.to_z(known_BH, window), mask_BH, levels_Q)
+    truth_BH = network.scaling.to_z(torch.where(mask_BH > 0, target_BH, window.level_B1), window)
+    sensible_BH = truth_BH.abs() <= SENSIBLE
+    return pinball(z_BHQ, torch.where(sensible_BH, truth_BH, 0.0), mask_BH * sensible_BH, levels_Q)
 
 
 class Loop:
