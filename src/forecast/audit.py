@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -133,5 +133,5 @@ def _inputs(forecaster: Forecaster, demand: Demand, cutoff: pd.Timestamp, task: 
     reader = forecaster.spec.column_reader
     windows = reader.window_set(demand, origins_at(demand, [cutoff]), task.horizon)
     inputs = reader.inputs(windows, reader.clock(windows), np.arange(len(windows)))
-    arrays = (inputs.past_BLP, inputs.past_mask_BLP, inputs.future_BHF, inputs.future_mask_BHF, inputs.static_BS)
-    return b"".join(array.tobytes() for array in arrays)
+    told = [getattr(inputs, one.name) for one in fields(inputs) if not one.name.startswith("target")]
+    return b"".join(array.tobytes() for array in told)

@@ -85,3 +85,11 @@ def test_windows_know_which_of_the_learned_series_they_are() -> None:
 def test_one_series_alone_has_no_peers() -> None:
     alone = Demand.from_frame(frame().query("unique_id == 'a'"))
     assert inputs(alone, alone).peers_BSD.shape == (2, 0, len(NAMES) + 1)
+
+
+def test_series_that_are_not_forecast_are_still_heard() -> None:
+    both = Demand.from_frame(frame(last_day=2.0))
+    some = both.select(["b"])
+    np.testing.assert_array_equal(inputs(some, both).peers_BSD, inputs(both, both).peers_BSD[2:])
+    assert [one.unique_id for one in some.series] == ["b"]
+    assert [one.unique_id for one in some.select(["b"]).beside] == ["a"]

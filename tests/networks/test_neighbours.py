@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from forecast.networks.configs import DirectConfig, NeighboursConfig, NetworkConfig, NoEncoderConfig
@@ -54,12 +55,20 @@ def test_nobody_known_is_heard_as_nothing_and_a_stranger_hears_all_alike() -> No
     torch.testing.assert_close(one(stranger)[:, :3], torch.zeros(4, 3))
 
 
-def test_some_windows_hear_only_themselves_while_it_learns() -> None:
-    told = peers(batch=600)
+def test_some_windows_hear_nobody_and_some_do_not_know_themselves_while_it_learns() -> None:
+    told = peers(batch=4000)
     torch.manual_seed(2)
-    one = part(hidden=0.25).train()
-    alone = (one(told) != one.eval()(told)).any(1).float().mean().item()
-    assert 0.18 < alone < 0.32
+    one = part(hidden=0.2).train()
+    own, known = told[..., -1], torch.ones(4000, 3, dtype=torch.bool)
+    shown, heard = one._shown(own, known)
+    alone = (heard == (own > 0)).all(1).float().mean().item()
+    stranger = (shown.sum(1) == 0).float().mean().item()
+    nobody = (~heard).all(1).float().mean().item()
+    assert alone == pytest.approx(0.2, abs=0.03)
+    assert stranger == pytest.approx(0.2, abs=0.03)
+    assert nobody == pytest.approx(0.1, abs=0.03)
+    assert not (heard & (own > 0))[shown.sum(1) == 0].any(), "a stranger does not hear itself either"
+    assert torch.equal(one.eval()._shown(own, known)[1], known)
 
 
 def network(series: int, neighbours: bool = True) -> DemandNetwork:

@@ -37,7 +37,7 @@ def inputs(batch: int, context: int, horizon: int, seed: int = 0) -> tuple[torch
 def network(decoder: DecoderConfig, steps_per_hour: int = 1, context: int = 96, **encoder: object) -> DemandNetwork:
     shape = NetworkShape(
         past_columns=2, future_columns=2, context=context * steps_per_hour, horizon=24 * steps_per_hour,
-        level_steps=168 * steps_per_hour, steps_per_hour=steps_per_hour,
+        level_steps=168 * steps_per_hour, steps_per_hour=steps_per_hour, stride=steps_per_hour,
     )  # fmt: skip
     kind = RecurrentConfig.model_validate({"kind": "gru", "width": 6, **encoder}) if encoder else NoEncoderConfig()
     return build(NetworkConfig(encoder=kind, decoder=decoder, highway=None), shape, seed=1).eval()
@@ -150,3 +150,29 @@ def test_a_phase_hears_nothing_of_the_other_minutes() -> None:
     moved[2][0, 11, 0] += 5.0
     changed = (one(*moved).detach() - before).abs().amax(dim=(0, 2)) > 1e-7
     assert set(changed.nonzero().flatten().tolist()) == set(range(1, 48, 2))
+
+
+@pytest.mark.parametrize(("patch", "horizon"), [("6h", 4), ("3h", 8), ("2h", 12), ("auto", 24)])
+def test_the_first_steps_do_not_depend_on_how_many_are_asked(patch: str, horizon: int) -> None:
+    shape = NetworkShape(past_columns=2, future_columns=2, context=96, horizon=horizon, level_steps=168)
+    config = NetworkConfig(encoder=NoEncoderConfig(), decoder=LOOKING, highway=None, patch=patch)
+    one = build(config, shape, seed=1).eval()
+    past, mask, future, future_mask, static = inputs(2, 96, horizon + 1)
+    whole = one(past, mask, future, future_mask, static)
+    short = one(past, mask, future[:, :horizon], future_mask[:, :horizon], static)
+    torch.testing.assert_close(whole[:, :horizon], short)
+
+
+def test_a_patch_that_does_not_divide_a_day_is_refused() -> None:
+    shape = NetworkShape(past_columns=2, future_columns=2, context=96, horizon=24, level_steps=168)
+    with pytest.raises(RecipeError, match="same-hour attention over encoder steps that do not divide a day"):
+        build(NetworkConfig(encoder=NoEncoderConfig(), decoder=LOOKING, highway=None, patch="5h"), shape, seed=1)
+
+
+def test_attention_inside_an_hour_is_told_lead_by_lead() -> None:
+    one = network(LOOKING, steps_per_hour=2, context=96, kind="gru")
+    given = inputs(1, 192, 48)
+    insight = look_inside(one, lambda: one(*given))
+    assert insight.attention_BHL is not None
+    hours = insight.attention_BHL[0].argmax(1) % 24
+    assert hours.tolist() == [lead // 2 for lead in range(48)]

@@ -46,7 +46,8 @@ class ColumnGroups:
     """Which group each column belongs to.
 
     Calendar: the civil clock, day types and holidays, also where they are given as a flag. Weather: all other
-    covariates, behind and ahead. Inertia: the demand's own past, so also the level that a network scales by. Static
+    covariates, behind and ahead. Inertia: the demand's own past, so also the level that a network scales by, and the
+    past of the other series. Static
     columns never change within a series: what they do is in the baseline.
 
     Attributes:

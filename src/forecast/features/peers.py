@@ -5,6 +5,7 @@ U moments, S learned series, R rows of history, D columns.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -50,10 +51,11 @@ def peers_of(windows: WindowSet, series: tuple[str, ...], index_B: Ints) -> Floa
 def states(demand: Demand, series: tuple[str, ...], moments_U: Ints) -> Floats:
     """`NAMES` of each series at some moments (UTC nanoseconds), [U, S, D]."""
     answer_USD = np.full((len(moments_U), len(series), len(NAMES)), np.nan, dtype=np.float32)
-    present = [name for name in series if name in demand.by_id]
+    heard = {one.unique_id: one for one in (*demand.beside, *demand.series)}
+    present = [name for name in series if name in heard]
     if not present:
         return answer_USD
-    some, day = demand.select(present), demand.steps_per_day
+    some, day = replace(demand, series=tuple(heard[name] for name in present), beside=()), demand.steps_per_day
     places = [series.index(name) for name in present]
     for begin in range(0, len(moments_U), AT_ONCE):
         part = slice(begin, begin + AT_ONCE)

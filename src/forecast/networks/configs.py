@@ -227,13 +227,14 @@ class NeighboursConfig(_Frozen):
     """How a network of several series hears the others; a table of one series has none.
 
     `heads` maps of neighbours from vectors of `width`, beside an `embedding` of each series itself. `hidden`: share of
-    windows that hear nobody while it learns, so that late neighbours are no surprise.
+    windows that hear nobody while it learns, and share of those that do not know themselves, so that late neighbours
+    and new series are no surprise.
     """
 
     heads: int = Field(default=6, ge=1, le=64)
     width: Width = 8
     embedding: Width = 16
-    hidden: Share = 0.1
+    hidden: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
 
 
 class ScalingConfig(_Frozen):
@@ -278,6 +279,4 @@ class NetworkConfig(_Frozen):
     neighbours: Annotated[NeighboursConfig | None, BeforeValidator(_or_none)] = NeighboursConfig()
     scaling: ScalingConfig = ScalingConfig()
     dropout: Share = 0.0
-    patch: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] | Annotated[str, Field(pattern=r"^[1-9]\d?h$")] = (
-        "auto"
-    )
+    patch: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] | Hours = "auto"

@@ -66,6 +66,11 @@ def look_inside(network: nn.Module, ask: Callable[[], object]) -> Insight:
             hook.remove()
     parts = [weights[name].float().mean(1) for name in sorted(looking)]
     mean_BHL = torch.stack(parts).mean(0) if parts else None
+    if mean_BHL is not None:
+        # Phases are answered one after the other; leads are told in their order.
+        stride, leads = int(getattr(network, "stride", 1)), range(mean_BHL.shape[1])
+        phases = [lead for phase in range(min(stride, len(leads))) for lead in leads[phase::stride]]
+        mean_BHL = mean_BHL[:, torch.tensor(phases).argsort()]
     return Insight(
         _array(torch.cat([one.state_BD for one in seen])),
         _array(torch.cat([one.mask_BL for one in seen])),

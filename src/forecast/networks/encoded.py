@@ -23,10 +23,9 @@ class Encoded(NamedTuple):
     first: int = 0
     stride: int = 1
 
-    def lead(self, count: int) -> Tensor:
-        """Context steps from the cutoff to each of `count` answered steps, (H,)."""
-        last = self.first + count * self.stride
-        return torch.arange(self.first, last, self.stride, device=self.hidden_BLD.device)
+    def lead(self, count: int) -> range:
+        """Context steps from the cutoff to each of `count` answered steps."""
+        return range(self.first, self.first + count * self.stride, self.stride)
 
 
 class Plain(nn.Module):

@@ -17,7 +17,8 @@ class Neighbours(nn.Module):
     whose state is unknown none is heard. A series that was not learned asks with zeros and hears all alike.
 
     Shapes: `peers_BSD` (D - 1 columns, NaN where unknown, then 1 at the window's own series) to `(B, K)` with
-    K = embedding + heads · (D - 1). While it learns, `hidden` of the windows hear nobody but themselves.
+    K = embedding + heads · (D - 1). While it learns, `hidden` of the windows hear nobody but themselves, as many are
+    strangers to themselves, and half of those hear nobody either: a late neighbour or a new meter is no surprise.
 
     >>> from forecast.networks.configs import NeighboursConfig
     >>> Neighbours(NeighboursConfig(heads=2, embedding=4), series=3, columns=5)(torch.zeros(7, 3, 6)).shape
@@ -35,7 +36,8 @@ class Neighbours(nn.Module):
 
     def forward(self, peers_BSD: Tensor) -> Tensor:
         own_BS, states_BSD = peers_BSD[..., -1], peers_BSD[..., :-1]
-        weights_BNS = self.weights(own_BS, self._heard(own_BS, states_BSD.isfinite().any(2)))
+        own_BS, heard_BS = self._shown(own_BS, states_BSD.isfinite().any(2))
+        weights_BNS = self.weights(own_BS, heard_BS)
         mixed_BSD = self.mix(masked(states_BSD, states_BSD.isfinite()))
         heard_BND = weights_BNS @ mixed_BSD
         return torch.cat([own_BS @ self.embedding_SE, heard_BND.flatten(1)], dim=1)
@@ -46,8 +48,12 @@ class Neighbours(nn.Module):
         scores_BNS = torch.einsum("bs,nst->bnt", own_BS, scores_NSS)
         return masked_softmax(scores_BNS, heard_BS.unsqueeze(1).expand_as(scores_BNS))
 
-    def _heard(self, own_BS: Tensor, known_BS: Tensor) -> Tensor:
+    def _shown(self, own_BS: Tensor, known_BS: Tensor) -> tuple[Tensor, Tensor]:
+        """Who each window is, and whom it hears."""
         if not self.training or not self.hidden:
-            return known_BS
-        alone_B1 = torch.rand(len(own_BS), 1, device=own_BS.device) < self.hidden
-        return known_BS & (~alone_B1 | (own_BS > 0))
+            return own_BS, known_BS
+        drawn_B1 = torch.rand(len(own_BS), 1, device=own_BS.device)
+        alone_B1, stranger_B1 = drawn_B1 < self.hidden, drawn_B1 > 1 - self.hidden
+        nobody_B1, other_BS = drawn_B1 > 1 - self.hidden / 2, own_BS <= 0
+        heard_BS = known_BS & ~(alone_B1 & other_BS) & ~nobody_B1 & ~(stranger_B1 & ~other_BS)
+        return torch.where(stranger_B1, 0.0, own_BS), heard_BS

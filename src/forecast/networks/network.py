@@ -116,8 +116,8 @@ class DemandNetwork(nn.Module):
 
     @property
     def stride(self) -> int:
-        """Steps from one answered step of a phase to the next: those of an hour."""
-        return self.shape.steps_per_hour
+        """Steps from one answered step of a phase to the next: those of an hour; one where the shape tells no more."""
+        return self.shape.stride
 
     def _answer(
         self, encoded: Encoded, past_BLP: Tensor, window: Window, future_BHF: Tensor, future_mask_BHF: Tensor,

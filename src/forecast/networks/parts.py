@@ -42,13 +42,14 @@ def steps_joined(patch: int | str, shape: NetworkShape) -> int:
     return max(1, int(patch.removesuffix("h")) * (shape.level_steps // 7) // 24)
 
 
-def encoder_steps_per_day(patch: int, shape: NetworkShape) -> int:
-    """Encoder steps in 24 hours, at least one; where `patch` does not divide a day, the whole ones."""
-    return max(1, shape.level_steps // 7 // patch)
+def encoder_steps_per_day(patch: int, shape: NetworkShape) -> int | None:
+    """Encoder steps in 24 hours; None where `patch` does not divide a day."""
+    day = max(1, shape.level_steps // 7)
+    return None if day % patch else day // patch
 
 
 def make_decoder(
-    config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int, day: int
+    config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int, day: int | None
 ) -> Decoder:
     """The decoder of a config.
 
@@ -57,11 +58,18 @@ def make_decoder(
         encoder_width: of the encoder's steps and state.
         known_columns: what it reads at each horizon step.
         static_columns: what it reads of a series.
-        day: encoder steps in 24 hours.
+        day: encoder steps in 24 hours; None where they do not divide a day.
+
+    Raises: RecipeError for same-hour attention without such a day.
     """
     match config:
         case DirectConfig():
-            return DirectDecoder(config, encoder_width, known_columns, static_columns, day)
+            if config.same_hour is not None and day is None:
+                raise RecipeError(
+                    "same-hour attention over encoder steps that do not divide a day", "a patch that does, such as 6h",
+                    "change patch, or leave same_hour out",
+                )  # fmt: skip
+            return DirectDecoder(config, encoder_width, known_columns, static_columns, day or 1)
         case RecurrentDecoderConfig():
             return RecurrentDecoder(config, encoder_width, known_columns, static_columns)
         case AttentionDecoderConfig():

@@ -15,8 +15,9 @@ class NetworkShape(BaseModel):
     `context` and `horizon` are the usual lengths in steps; a call may use others. Column 0 of the past is the load.
     `past_load_columns` and `future_load_columns` are in the load's unit and are scaled with the window.
     `hour_columns` = (a, b) says that future columns a to b-1 are the one-hot local hour. `level_steps` newest steps
-    make the window's level. `base_column` is a future column with somebody's forecast: the network adds to it. `peers`
-    series, of which `peer_columns` are told at every cutoff, were learned together (0: a single one).
+    make the window's level. `base_column` is a future column with somebody's forecast: the network adds to it. The
+    decoder walks in steps of `stride`: those of an hour. `peers` series, of which `peer_columns` are told at every
+    cutoff, were learned together (0: a single one).
 
     Raises: RecipeError for quantiles that do not rise inside (0, 1), and columns that do not exist.
     """
@@ -35,6 +36,7 @@ class NetworkShape(BaseModel):
     level_steps: int = Field(default=168, ge=1)
     steps_per_hour: int = Field(default=1, ge=1)
     base_column: int | None = None
+    stride: int = Field(default=1, ge=1)
     peers: int = Field(default=0, ge=0)
     peer_columns: int = Field(default=0, ge=0)
 

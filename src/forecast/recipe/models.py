@@ -40,7 +40,7 @@ class PretrainingConfig(_Frozen):
     Attributes:
         epochs: passes before the training proper.
         share: share of the context that is hidden, about.
-        span: encoder steps (hours) of one hidden stretch.
+        span: encoder steps (hours, unless `patch` joins more) of one hidden stretch.
         loss: squared error, or the pinball loss of the median; in units of the window's scale.
     """
 
@@ -55,8 +55,8 @@ class TrainingConfig(_Frozen):
 
     Attributes:
         epochs: passes at the most.
-        blind_epochs: passes where nothing but the calendar is known ahead: there is less to learn, and more that could
-            be learned by heart. None: the same.
+        blind_share: share of the epochs that are made where nothing but the calendar is known ahead: there is less to
+            learn, and more that could be learned by heart.
         windows_per_epoch: windows drawn at the most in one pass.
         batch: windows per step, at the least.
         steps_per_epoch: steps of one pass at the most; where there are more windows, each step takes more of them.
@@ -81,7 +81,7 @@ class TrainingConfig(_Frozen):
     """
 
     epochs: int = Field(30, ge=1)
-    blind_epochs: int | None = Field(None, ge=1)
+    blind_share: float = Field(1.0, gt=0, le=1)
     windows_per_epoch: int = Field(4096, ge=1)
     batch: int = Field(32, ge=1)
     steps_per_epoch: int = Field(128, ge=1)

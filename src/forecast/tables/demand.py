@@ -88,6 +88,8 @@ class Demand:
         arena_RC: float32 [R, C], every series' rows one after the other; the one contiguous array behind all windows.
         known_until: nothing that became known later is shown; None shows everything.
         source: where the table came from, for reports.
+        country: whose public holidays the calendar marks.
+        beside: series that are not forecast, but may be heard as neighbours.
     """
 
     series: tuple[Series, ...]
@@ -99,6 +101,7 @@ class Demand:
     known_until: pd.Timestamp | None = None
     source: str = ""
     country: str | None = None
+    beside: tuple[Series, ...] = ()
 
     @classmethod
     def from_frame(
@@ -250,12 +253,13 @@ class Demand:
         return max(ends)
 
     def select(self, unique_ids: Iterable[str]) -> Demand:
-        """The table of some series only."""
+        """The table of some series only; the others are no longer forecast, but still heard as neighbours."""
         wanted = list(unique_ids)
         missing = [name for name in wanted if name not in self.by_id]
         if missing:
             raise DataError(f"no series {', '.join(missing)}", f"one of {', '.join(list(self.by_id)[:10])}")
-        return replace(self, series=tuple(self.by_id[name] for name in wanted))
+        beside = tuple(one for one in self.series if one.unique_id not in wanted)
+        return replace(self, series=tuple(self.by_id[name] for name in wanted), beside=(*self.beside, *beside))
 
     def to_frame(self) -> pd.DataFrame:
         """The long frame again: unique_id, ds, y (mean power), covariates; unknown values are NaN."""

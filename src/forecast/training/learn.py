@@ -79,6 +79,7 @@ class NetworkLearning:
         parts: from what.
         checkpoint, key: where a killed run goes on from, and what it belongs to.
         progress: told after every epoch.
+        shape: of a network that goes on; None reads it from the windows.
     """
 
     model: NetworkModel
@@ -86,6 +87,7 @@ class NetworkLearning:
     checkpoint: Path | None
     key: str
     progress: Progress
+    shape: NetworkShape | None = None
 
     def run(self) -> LearnedMember:
         """Learns on the early windows, chooses the epoch on the held-out ones, and learns again on the whole span."""
@@ -135,7 +137,7 @@ class NetworkLearning:
     def _learned(
         self, feed: Feed, validation: Feed | None, config: TrainingConfig, stage: str, start: Arrays | None = None
     ) -> tuple[Loop, list[dict[str, Any]]]:
-        shape = network_shape(feed.features, feed.windows, self.parts.levels)
+        shape = self.shape or network_shape(feed.features, feed.windows, self.parts.levels)
         network = build(self.model.network, shape, config.seed)
         scaled_on = Feed(feed.features, feed.windows, feed.clock)
         network.scaling.fit([inputs for inputs, _, _ in scaled_on.spread(SCALED_ON, 512)])
@@ -160,10 +162,9 @@ class NetworkLearning:
 
 def with_epochs(config: TrainingConfig, features: Features) -> TrainingConfig:
     """The config with as many epochs as these columns deserve."""
-    ahead = set(features.columns.known) - set(features.state.binary)
-    if config.blind_epochs is None or ahead:
+    if set(features.columns.known) - set(features.state.binary):
         return config
-    return config.model_copy(update={"epochs": config.blind_epochs})
+    return config.model_copy(update={"epochs": max(1, round(config.epochs * config.blind_share))})
 
 
 def network_shape(features: Features, windows: WindowSet, levels: tuple[float, ...]) -> NetworkShape:
@@ -181,6 +182,7 @@ def network_shape(features: Features, windows: WindowSet, levels: tuple[float, .
         hour_columns=(0, HOURS),
         level_steps=7 * demand.steps_per_day,
         steps_per_hour=max(1, demand.steps_per_day // 24),
+        stride=max(1, demand.steps_per_day // 24),
         peers=len(features.state.series) if len(features.state.series) > 1 else 0,
         peer_columns=len(peers.NAMES),
         base_column=len(features.future_names) - 1 if isinstance(features, BasedFeatures) else None,

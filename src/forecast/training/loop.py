@@ -172,7 +172,7 @@ class Loop:
             index_B = np.sort(order_N[place * self.size : (place + 1) * self.size])
             # Steps inside an hour are alike: one of them is learned from at a time, each in its turn.
             if self.network.stride > 1:
-                self.phase = (epoch + place) % min(self.network.stride, self.feed.windows.horizon)
+                self.phase = (epoch * self.steps + place) % min(self.network.stride, self.feed.windows.horizon)
             loss, norm = self._step(index_B, rate, epoch)
             total += loss * len(index_B)
             norms.append(norm)

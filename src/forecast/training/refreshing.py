@@ -9,12 +9,13 @@ import pandas as pd
 from forecast.errors import RecipeError
 from forecast.forecaster import Ensemble, Forecaster, Model
 from forecast.forecaster.residual import Residual
+from forecast.networks.shape import NetworkShape
 from forecast.recipe import NetworkModel
 from forecast.tables import Demand
 from forecast.training.baseline import learn_baseline
 from forecast.training.calibrating import newer_lessons
 from forecast.training.fitting import Fitted, TrainingReport, key_of, spec_of, taught, together
-from forecast.training.learn import Arrays, LearnedMember, NetworkLearning, Parts
+from forecast.training.learn import LearnedMember, NetworkLearning, Parts
 from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
 
@@ -73,11 +74,9 @@ def _member(
     training = config.training.model_copy(
         update={"epochs": epochs, "rate": config.training.rate * share, "pretrain": None}
     )
+    network = model.network if isinstance(model, Residual) else model
     learning = NetworkLearning(
-        config.model_copy(update={"training": training}), parts, None, key_of(span, number), progress
-    )
-    return learning.refresh(_weights(model))
-
-
-def _weights(model: Model) -> Arrays:
-    return (model.network if isinstance(model, Residual) else model).arrays()
+        config.model_copy(update={"training": training}), parts, None, key_of(span, number), progress,
+        NetworkShape.model_validate(network.settings()["shape"]),
+    )  # fmt: skip
+    return learning.refresh(network.arrays())
