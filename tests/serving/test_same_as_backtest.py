@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,11 @@ def numbers(said: dict[str, Any]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def without_neighbours(demand: Demand, name: str) -> Demand:
+    """One series of a table, as if there were no others."""
+    return replace(demand.select([name]), beside=())
+
+
 @pytest.fixture(scope="module")
 def answers(client: TestClient, ask: Any) -> list[pd.DataFrame]:
     """What the service says at every cutoff, from forty days of history before it."""
@@ -68,11 +74,15 @@ def test_a_mixed_batch_agrees_with_the_walk(
     np.testing.assert_allclose(heard, walked, rtol=1e-5)
 
 
-def test_one_series_alone_agrees_with_the_batch(client: TestClient, ask: Any, answers: list[pd.DataFrame]) -> None:
-    for cutoff, said in list(zip(CUTOFFS, answers, strict=True))[::9]:
-        alone = numbers(ask.post(client, ask.body(cutoff, only="north", zones=ZONES)))
-        batch = said[said["unique_id"] == "north"].reset_index(drop=True)
-        np.testing.assert_allclose(alone[NAMES].to_numpy(), batch[NAMES].to_numpy(), rtol=1e-5)
+def test_one_series_alone_is_forecast_without_its_neighbours_and_says_so(
+    client: TestClient, ask: Any, forecaster: Forecaster, demand: Demand
+) -> None:
+    alone = without_neighbours(demand, "north")
+    for cutoff in CUTOFFS[::9]:
+        said = ask.post(client, ask.body(cutoff, only="north", zones=ZONES))
+        expected = forecaster.predict(alone, [cutoff], horizon=24)
+        np.testing.assert_array_equal(expected.frame[NAMES].to_numpy(), numbers(said)[NAMES].to_numpy(), strict=True)
+        assert any("learned together" in one for one in expected.warnings)
 
 
 def test_a_forecast_that_learns_from_its_errors_agrees_bit_for_bit(
@@ -102,5 +112,5 @@ def test_delivery_days_agree_with_spans(client: TestClient, ask: Any, forecaster
         del content["horizon"]
         said = numbers(ask.post(client, content | {"delivery_day": f"{day:%Y-%m-%d}"}))
         span = (begin.tz_convert("UTC"), (begin + pd.Timedelta(days=1)).tz_convert("UTC"))
-        expected = forecaster.predict(demand.select(["east"]), [cutoff], spans=[span]).frame
+        expected = forecaster.predict(without_neighbours(demand, "east"), [cutoff], spans=[span]).frame
         np.testing.assert_array_equal(expected[NAMES].to_numpy(), said[NAMES].to_numpy(), strict=True)

@@ -12,11 +12,13 @@ import pytest
 from forecast.backtest import Plan, walk
 from forecast.errors import RecipeError
 from forecast.forecaster import Ensemble, Forecaster
+from forecast.networks.network import build
+from forecast.networks.runtime import NetworkRuntime
 from forecast.recipe import CorrectionConfig, EnsembleModel, FeatureConfig, Recipe, RidgeModel, Task
 from forecast.tables import Demand
 from forecast.training import Fitted, fit
 from forecast.training.refreshing import refresh, refresh_fitted
-from tests.builders import TINY, TINY_ON_RIDGE, plain, utc
+from tests.builders import TINY, TINY_ON_RIDGE, long_frame, plain, utc
 
 SMALL = FeatureConfig(reach_days=9, same_hour_days=2, similar_days=False, recent=False, knots=0)
 RECIPE = Recipe(
@@ -56,6 +58,24 @@ def mae(forecaster: Forecaster, demand: Demand) -> float:
     frame = bare.predict(demand, pd.date_range(NOW, END, freq="1D", inclusive="left")).frame
     both = frame.merge(demand.to_frame()[["ds", "y"]], on="ds").dropna()
     return float((both["q0.5"] - both["y"]).abs().mean())
+
+
+def test_a_network_goes_on_in_the_shape_it_was_made_with() -> None:
+    """One that learned several series before there were neighbours keeps every weight."""
+    days = long_frame(days=60, names=("a", "b"))[["unique_id", "ds", "y"]]
+    demand = Demand.from_frame(days)
+    recipe = TINY.model_copy(update={"features": SMALL})
+    now = fit(demand.as_of(TRAINED), recipe, TASK).forecaster
+    assert isinstance(now.model, NetworkRuntime)
+    older = now.model.network.shape.model_copy(update={"peers": 0, "peer_columns": 0})
+    made = build(now.model.network.config, older, seed=1).eval()
+    stored = Forecaster(now.spec, NetworkRuntime(made), now.ranks_DH)
+    again = refresh(stored, demand.as_of(utc("2024-03-10")), epochs=1, rate_share=1e-9).forecaster.model
+    assert isinstance(again, NetworkRuntime)
+    assert again.network.shape == older
+    assert again.network.neighbours is None
+    for name, weight in made.decoder.named_parameters():
+        np.testing.assert_allclose(again.network.decoder.get_parameter(name).detach(), weight.detach(), atol=1e-6)
 
 
 def test_newer_data_count(before: Forecaster, after: Fitted, demand: Demand) -> None:

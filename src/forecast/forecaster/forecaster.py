@@ -16,6 +16,7 @@ from forecast.forecaster.missing import what_is_missing
 from forecast.forecaster.models import Arrays, Floats, Model, model_class
 from forecast.forecaster.saying import Doubles, told
 from forecast.forecaster.spec import ForecasterSpec
+from forecast.recipe import NetworkModel
 from forecast.tables import Columns, Demand, Forecast, mean_of_quantiles, power_unit, quantile_columns
 from forecast.tables.forecast import check_levels
 from forecast.windows import Origins, origins_at
@@ -131,10 +132,23 @@ class Forecaster:
             told.append(f"{steps} steps were asked, {self.spec.task.horizon} were learned: the last are extrapolated")
         if power_unit(demand.unit) != power_unit(self.spec.unit):
             told.append(f"the history is in {demand.unit}, the model learned from {self.spec.unit}: check the unit")
+        told += self._unheard(demand)
         zones = {one.zone for one in demand.series}
         if len(zones) == 1 and self.spec.zone not in zones:
             told.append(f"the history's zone is {zones.pop()}, the model learned in {self.spec.zone}: check the zone")
         return told
+
+    def _unheard(self, demand: Demand) -> list[str]:
+        """Whether networks that listen to neighbours miss some."""
+        listening = any(isinstance(one, NetworkModel) and one.network.neighbours for one in self.spec.recipe.members)
+        present = {one.unique_id for one in (*demand.series, *demand.beside)}
+        missing = [name for name in self.spec.series if name not in present]
+        if not listening or len(self.spec.series) < 2 or not missing:
+            return []
+        return [
+            f"{len(missing)} of {len(self.spec.series)} series that were learned together are not in the history: "
+            "what they were doing is unknown to the forecast"
+        ]
 
     def _horizon(
         self, demand: Demand, cutoffs: pd.DatetimeIndex, horizon: int | None, spans: Sequence[Span] | None
