@@ -53,9 +53,8 @@ class Relative:
         """Back to mean power."""
         return (relative_BH * self.size_B[:, None] + self.level_B[:, None]).astype(np.float32)
 
-
-def learnable(inputs: Inputs) -> npt.NDArray[np.bool_]:
-    """Steps [B, H] with a known target in windows with a known level, in whose scale the target is of sensible size."""
-    levelled_B1 = inputs.past_mask_BLP[:, :, 0].max(1, keepdims=True) > 0
-    sensible_BH = np.abs(Relative.of(inputs).target(inputs)) <= LIMIT
-    return np.asarray((inputs.target_mask_BH > 0) & levelled_B1 & sensible_BH)
+    def learnable(self, inputs: Inputs) -> npt.NDArray[np.bool_]:
+        """Steps [B, H] with a known target in windows with a known level, in whose scale the target is sensible."""
+        levelled_B1 = inputs.past_mask_BLP[:, :, 0].max(1, keepdims=True) > 0
+        sensible_BH = np.abs(self.target(inputs)) <= LIMIT
+        return np.asarray((inputs.target_mask_BH > 0) & levelled_B1 & sensible_BH)

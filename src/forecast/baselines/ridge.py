@@ -13,7 +13,7 @@ from typing import Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from forecast.baselines.relative import Doubles, Relative, learnable
+from forecast.baselines.relative import Doubles, Relative
 from forecast.features import Features, Inputs
 from forecast.features.civil import HOURS
 from forecast.forecaster.models import Arrays, Floats
@@ -51,8 +51,9 @@ class HourlyRidge:
     def blank(cls, features: Features, inputs: Inputs, levels: tuple[float, ...]) -> Self:
         """Standardisation learned from the known steps of these windows, all weights zero."""
         load_F = np.array(features.future_load_columns)
-        columns_NF = Relative.of(inputs).columns(inputs, load_F).reshape(-1, len(load_F))
-        mean_F, std_F = _moments(columns_NF[learnable(inputs).reshape(-1)])
+        relative = Relative.of(inputs)
+        columns_NF = relative.columns(inputs, load_F).reshape(-1, len(load_F))
+        mean_F, std_F = _moments(columns_NF[relative.learnable(inputs).reshape(-1)])
         width = len(load_F) + int(load_F.sum())
         return cls(
             mean_F, std_F, np.zeros((1, HOURS, width)), np.zeros((1, HOURS)),
@@ -64,7 +65,7 @@ class HourlyRidge:
         """Per local hour: its number, design [n, D], relative targets [n] and windows [n] of the known steps."""
         relative = Relative.of(inputs)
         design_ND = self._design(relative.columns(inputs, self.load_F).reshape(-1, len(self.load_F)))
-        target_N, known_N = relative.target(inputs).reshape(-1), learnable(inputs).reshape(-1)
+        target_N, known_N = relative.target(inputs).reshape(-1), relative.learnable(inputs).reshape(-1)
         window_N = np.repeat(np.arange(len(inputs.target_BH)), inputs.target_BH.shape[1])
         hour_N = _hours(inputs).reshape(-1)
         for hour in np.unique(hour_N[known_N]):

@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from forecast.baselines.relative import Doubles, Relative, learnable
+from forecast.baselines.relative import Doubles, Relative
 from forecast.features import Features, Inputs
 from forecast.forecaster.models import Arrays, Floats
 from forecast.recipe import TreesModel
@@ -42,7 +42,7 @@ class QuantileTrees:
 
         load_F = np.array(features.future_load_columns)
         relative = Relative.of(inputs)
-        known_N = learnable(inputs).reshape(-1)
+        known_N = relative.learnable(inputs).reshape(-1)
         columns_NF = relative.columns(inputs, load_F).reshape(-1, len(load_F))[known_N]
         # scikit-learn cannot bin a column without any value; no split will use it.
         columns_NF[:, ~np.isfinite(columns_NF).any(0)] = 0.0

@@ -118,14 +118,15 @@ class Features:
         civil_BHK = np.take(clock.columns_RK, clock.rows(raw, np.arange(windows.horizon)), axis=0)
         future_BHF, mask_BHF = _stack(civil_BHK, self._future(past))
         past_BLP, past_mask_BLP = self._context(raw, clock, windows.reach)
+        series_B = self._seen(windows.demand)[raw.series_B]
         return Inputs(
             past_BLP,
             past_mask_BLP,
             future_BHF,
             mask_BHF,
             self._static(windows.demand)[raw.series_B],
-            self._seen(windows.demand)[raw.series_B],
-            peers.peers_of(windows, self.state.series, index_B),
+            series_B,
+            peers.peers_of(windows, self.state.series, index_B, series_B),
             raw.target_BH,
             raw.target_mask_BH.astype(np.float32),
         )

@@ -27,7 +27,7 @@ CLIP = 6.0
 AT_ONCE = 256
 
 
-def peers_of(windows: WindowSet, series: tuple[str, ...], index_B: Ints) -> Floats:
+def peers_of(windows: WindowSet, series: tuple[str, ...], index_B: Ints, own_B: Ints) -> Floats:
     """What each learned series was doing at each window's own cutoff, [B, S, D + 1]; NaN is unknown.
 
     Columns as `NAMES`, in units of the series' own deviation over its last week, and 1 where it is the window's own.
@@ -37,15 +37,15 @@ def peers_of(windows: WindowSet, series: tuple[str, ...], index_B: Ints) -> Floa
         windows: whose table and cutoffs; a value that a cutoff did not know is unknown.
         series: the learned series; one that the table lacks is unknown.
         index_B: the windows.
+        own_B: place of each window's series among the learned ones, -1 for an unseen one.
     """
     if len(series) < 2:
         return np.zeros((len(index_B), 0, len(NAMES) + 1), dtype=np.float32)
-    number_B, _, cutoff_B = windows.origins.at(index_B, windows.demand)
+    _, _, cutoff_B = windows.origins.at(index_B, windows.demand)
     moments_U, place_B = np.unique(cutoff_B, return_inverse=True)
     states_USD = states(windows.demand, series, moments_U)
-    own = np.array([one.unique_id for one in windows.demand.series], dtype=object)[number_B]
-    own_BS1 = (own[:, None] == np.array(series, dtype=object)).astype(np.float32)[:, :, None]
-    return np.concatenate([states_USD[place_B], own_BS1], axis=2)
+    own_BS = (own_B[:, None] == np.arange(len(series))).astype(np.float32)
+    return np.concatenate([states_USD[place_B], own_BS[:, :, None]], axis=2)
 
 
 def states(demand: Demand, series: tuple[str, ...], moments_U: Ints) -> Floats:
