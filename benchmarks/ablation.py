@@ -49,6 +49,8 @@ ROWS: dict[str, Recipe] = {
     "no highway": changed(GRU, highway=None),
     "highway without hours": changed(GRU, highway=HighwayConfig(hourly=False, smooth=0)),
     "highway without smooth": changed(GRU, highway=HighwayConfig(smooth=0)),
+    "highway without leads": changed(GRU, highway=HighwayConfig(leads=False)),
+    "no outlook": changed(GRU, outlook=None),
     "no hinges": GRU.model_copy(update={"features": FeatureConfig(knots=0)}),
     "no recent hours": GRU.model_copy(update={"features": FeatureConfig(recent=False)}),
     "an hour per encoder step": changed(GRU, patch="auto"),

@@ -30,7 +30,7 @@ from forecast.recipe import (
     TreesModel,
 )
 
-_LEARNING = TrainingConfig(epochs=40, blind_share=0.5, stopping="never", windows_per_epoch=8192, steps_per_epoch=64)
+_LEARNING = TrainingConfig(epochs=40, blind_share=0.5, stopping="never", windows_per_epoch=12_288, steps_per_epoch=64)
 _ERRORS_SEEN = CorrectionConfig()
 
 SEASONAL_NAIVE_DAY = Recipe(

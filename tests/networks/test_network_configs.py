@@ -30,7 +30,7 @@ def test_contradictions_are_refused_at_construction() -> None:
         ({"decoder": {"kind": "recurrent", "width": 10, "attention": {"heads": 4}}}, "width 10 with 4 heads"),
         ({"decoder": {"kind": "recurrent", "teacher_forcing": 0.5}}, "autoregressive = false"),
         ({"decoder": {"kind": "recurrent", "autoregressive": True, "bidirectional": True}}, "its own future"),
-        ({"highway": {"shared": False, "hourly": False, "smooth": 0}}, "Set highway = false"),
+        ({"highway": {"shared": False, "hourly": False, "smooth": 0, "leads": False}}, "Set highway = false"),
     ):
         with pytest.raises(RecipeError, match=text):
             NetworkConfig.model_validate(settings, by_name=True)

@@ -125,9 +125,9 @@ def test_a_recipe_written_as_toml_is_read_again(recipe: Recipe, tmp_path: Path) 
     assert Recipe.from_toml(path) == recipe
 
 
-def test_a_recipe_without_highway_is_read_again(tmp_path: Path) -> None:
+def test_a_recipe_without_highway_outlook_and_neighbours_is_read_again(tmp_path: Path) -> None:
     tree = LSTM.model_dump(mode="json")
-    tree["model"]["network"]["highway"] = None
+    tree["model"]["network"] |= {"highway": None, "outlook": None, "neighbours": None}
     tree["description"] = 'two "words" – and a \\ sign'
     recipe = Recipe.model_validate(tree)
     (tmp_path / "r.toml").write_text(recipe_toml(recipe), encoding="utf-8")

@@ -150,3 +150,20 @@ def test_unseen_hides_the_history_of_some_windows_in_training_only(data: Feed) -
         known[training] += some_B.tolist()
     assert 0.35 < float(np.mean(known[True])) < 0.65
     assert all(known[False])
+
+
+def test_windows_gathered_once_are_the_same_bits(data: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, index = data.keeping(), np.array([3, 0, 70])
+    assert kept.kept is not None
+    for one, other in zip(
+        [*kept.batch(index)[0], *kept.batch(index)[1:]], [*data.batch(index)[0], *data.batch(index)[1:]], strict=True
+    ):
+        assert torch.equal(one.nan_to_num(-9.0), other.nan_to_num(-9.0))
+        assert one.dtype == other.dtype
+    monkeypatch.setattr("forecast.training.loop.KEPT_BYTES", 1000)
+    assert data.keeping().kept is None, "what does not fit is gathered when asked for"
+
+
+def test_an_epoch_draws_so_many_windows_of_each_series(data: Feed) -> None:
+    assert Loop(network(data), data, settings(windows_per_series=20), None, "cpu").drawn == 40
+    assert Loop(network(data), data, settings(windows_per_series=400), None, "cpu").drawn == 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.recipes import named
 from forecast.tables import Columns, Demand
 from forecast.training import fit
-from forecast.training.transfer import fine_tune
+from forecast.training.transfer import Part, fine_tune
 from tests.builders import EVERYTHING, TINY, long_frame, make_demand, utc
 
 TASK = Task(horizon=12)
@@ -159,7 +160,7 @@ def test_impossible_wishes_are_refused_by_name(trained: Forecaster) -> None:
     with pytest.raises(RecipeError, match="freeze of 'tail'; expected parts of this network: encoder, decoder"):
         fine_tune(trained, own, epochs=1, rate=1e-3, freeze=("tail",))  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="at least one part that learns"):
-        fine_tune(trained, own, epochs=1, rate=1e-3, freeze=("encoder", "decoder", "highway", "neighbours", "head"))
+        fine_tune(trained, own, epochs=1, rate=1e-3, freeze=get_args(Part))
     for wrong in ({"epochs": 0, "rate": 1e-3}, {"epochs": 1, "rate": 0.0}):
         with pytest.raises(RecipeError, match="epochs from 1 and a rate above 0"):
             fine_tune(trained, own, **wrong)  # type: ignore[arg-type]

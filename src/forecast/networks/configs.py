@@ -203,7 +203,8 @@ class AttentionDecoderConfig(_Frozen):
 class HighwayConfig(_Frozen):
     """The linear path from the known inputs straight to the output.
 
-    Its weights are `shared` by all hours, follow `smooth` bumps around the clock, and are each hour's own (`hourly`).
+    Its weights are `shared` by all hours, follow `smooth` bumps around the clock, and are each hour's own (`hourly`);
+    `leads` adds weights of each hour ahead, which is not the same where cutoffs or zones differ.
 
     Raises: RecipeError when no part is wanted (set `highway = false` instead).
     """
@@ -212,15 +213,27 @@ class HighwayConfig(_Frozen):
     shared: bool = True
     hourly: bool = True
     smooth: int = Field(default=8, ge=0, le=24)
+    leads: bool = True
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
-        if not (self.shared or self.hourly or self.smooth):
+        if not (self.shared or self.hourly or self.smooth or self.leads):
             raise RecipeError(
-                "a highway with shared = false, hourly = false and smooth = 0", "at least one",
+                "a highway with shared = false, hourly = false, leads = false and smooth = 0", "at least one",
                 "set highway = false instead",
             )  # fmt: skip
         return self
+
+
+class OutlookConfig(_Frozen):
+    """A perceptron of two layers of `width` that reads the whole window at once and answers every hour ahead.
+
+    `own`: ranks of the linear maps from the last week that several series have of their own; 0 leaves them out.
+    """
+
+    width: Width = 256
+    own: int = Field(default=12, ge=0, le=256)
+    dropout: Share = 0.1
 
 
 class NeighboursConfig(_Frozen):
@@ -265,9 +278,10 @@ def _or_none(value: object) -> object:
 class NetworkConfig(_Frozen):
     """A whole network: encoder, decoder, highway and scaling.
 
-    `neighbours` lets a network that learns several series hear what the others were doing at the cutoff. `patch` joins
-    context steps into one encoder step: so many, those of so many hours ("6h"), or those of one hour ("auto").
-    `dropout` silences that share of the decoder's known inputs in training; the highway always sees all of them.
+    `outlook` also reads the window as a whole. `neighbours` lets a network that learns several series hear what the
+    others were doing at the cutoff. `patch` joins context steps into one encoder step: so many, those of so many hours
+    ("6h"), or those of one hour ("auto"). `dropout` silences that share of the decoder's known inputs in training; the
+    highway always sees all of them.
 
     >>> NetworkConfig(encoder={"kind": "gru", "width": 32}).encoder.kind
     'gru'
@@ -276,6 +290,7 @@ class NetworkConfig(_Frozen):
     encoder: EncoderConfig = RecurrentConfig()
     decoder: DecoderConfig = DirectConfig()
     highway: Annotated[HighwayConfig | None, BeforeValidator(_or_none)] = HighwayConfig()
+    outlook: Annotated[OutlookConfig | None, BeforeValidator(_or_none)] = OutlookConfig()
     neighbours: Annotated[NeighboursConfig | None, BeforeValidator(_or_none)] = NeighboursConfig()
     scaling: ScalingConfig = ScalingConfig()
     dropout: Share = 0.0

@@ -28,6 +28,15 @@ class Encoded(NamedTuple):
         return range(self.first, self.first + count * self.stride, self.stride)
 
 
+def leads(known_BHK: Tensor, most: int) -> Tensor:
+    """Hours ahead of each answered step of a phase, (H,), counted from 0; the last of `most` stands for all later ones.
+
+    >>> leads(torch.zeros(1, 4, 2), 3).tolist()
+    [0, 1, 2, 2]
+    """
+    return torch.arange(known_BHK.shape[1], device=known_BHK.device).clamp(max=most - 1)
+
+
 class Plain(nn.Module):
     """The encoder of `kind="none"`: every step embedded by itself, the state made from the static columns alone.
 

@@ -9,10 +9,18 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from forecast.networks.configs import NetworkConfig
-from forecast.networks.encoded import Encoded
+from forecast.networks.encoded import Encoded, leads
 from forecast.networks.heads import MonotoneQuantileHead
 from forecast.networks.neighbours import Neighbours
-from forecast.networks.parts import encoder_steps_per_day, make_decoder, make_encoder, make_highway, steps_joined
+from forecast.networks.outlook import hourly
+from forecast.networks.parts import (
+    encoder_steps_per_day,
+    make_decoder,
+    make_encoder,
+    make_highway,
+    make_outlook,
+    steps_joined,
+)
 from forecast.networks.recurrent import RecurrentDecoder
 from forecast.networks.scaling import Window, WindowScaling, masked
 from forecast.networks.shape import NetworkShape
@@ -59,13 +67,16 @@ class DemandNetwork(nn.Module):
         known_columns, static_columns = shape.future_columns + 3, shape.static_columns + 1
         heard = config.neighbours if shape.peers else None
         self.neighbours = Neighbours(heard, shape.peers, shape.peer_columns) if heard is not None else None
-        known_columns += self.neighbours.width if self.neighbours is not None else 0
         self.scaling = WindowScaling(config.scaling, shape)
         self.encoder = make_encoder(config.encoder, (shape.past_columns + 1) * self.patch, static_columns)
+        heard_columns = self.neighbours.width if self.neighbours is not None else 0
         self.decoder = make_decoder(
-            config.decoder, self.encoder.width, known_columns, static_columns, encoder_steps_per_day(self.patch, shape)
-        )
+            config.decoder, self.encoder.width, known_columns, static_columns + heard_columns,
+            encoder_steps_per_day(self.patch, shape), shape.hours,
+        )  # fmt: skip
         self.highway = None if config.highway is None else make_highway(config.highway, known_columns, shape)
+        told = self.encoder.width + static_columns + heard_columns + known_columns
+        self.outlook = None if config.outlook is None else make_outlook(config.outlook, told, heard, shape)
         self.head = MonotoneQuantileHead(self.decoder.width, shape.quantiles)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -105,12 +116,13 @@ class DemandNetwork(nn.Module):
         static_BS = torch.cat([self.scaling.static(static_BS), torch.ones_like(window.level_B1)], dim=1)
         encoded = self._encode(past_BLP, past_mask_BLP, static_BS)
         heard_BK = self._heard(peers_BSD, static_BS)
+        week_BT = self._week(past_BLP, past_mask_BLP)
         phases = range(min(self.stride, future_BHF.shape[1])) if phase is None else [phase]
         answers = []
         for first in phases:
             every = slice(first, None, self.stride)
             own_BH = None if targets_BH is None else targets_BH[:, every]
-            told = (future_BHF[:, every], future_mask_BHF[:, every], static_BS, heard_BK, own_BH)
+            told = (future_BHF[:, every], future_mask_BHF[:, every], static_BS, heard_BK, week_BT, own_BH)
             answers.append(self._answer(encoded._replace(first=first, stride=self.stride), past_BLP, window, *told))
         return _interleaved(answers), window
 
@@ -121,11 +133,16 @@ class DemandNetwork(nn.Module):
 
     def _answer(
         self, encoded: Encoded, past_BLP: Tensor, window: Window, future_BHF: Tensor, future_mask_BHF: Tensor,
-        static_BS: Tensor, heard_BK: Tensor, targets_BH: Tensor | None,
+        static_BS: Tensor, heard_BK: Tensor, week_BT: Tensor, targets_BH: Tensor | None,
     ) -> Tensor:  # fmt: skip
         """Quantiles of one phase in units of each window's scale; the past and the static columns are standardised."""
-        known_BHK = self._known(future_BHF, future_mask_BHF, window, heard_BK)
+        known_BHK = self._known(future_BHF, future_mask_BHF, window)
+        static_BS = torch.cat([static_BS, heard_BK], dim=1)
         offset_BH = self._offset(known_BHK, future_BHF, future_mask_BHF)
+        if self.outlook is not None:
+            told_BK = torch.cat([encoded.state_BD, static_BS, known_BHK.mean(1)], dim=1)
+            ahead_BN = self.outlook(week_BT, told_BK, heard_BK[:, : self.outlook.own_columns])
+            offset_BH = offset_BH + ahead_BN[:, leads(known_BHK, ahead_BN.shape[1])]
         if self.shape.base_column is not None:
             base = self.shape.base_column
             z_BH = self.scaling.to_z(future_BHF[..., base], window)
@@ -151,11 +168,16 @@ class DemandNetwork(nn.Module):
         encoded: Encoded = self.encoder(x_BLC, known_BL, static_BS)
         return encoded._replace(step=self.patch)
 
-    def _known(self, future_BHF: Tensor, future_mask_BHF: Tensor, window: Window, heard_BK: Tensor) -> Tensor:
+    def _week(self, past_BLP: Tensor, past_mask_BLP: Tensor) -> Tensor:
+        """The standardised load of the last week, hour by hour; nothing without an outlook to read it."""
+        if self.outlook is None:
+            return past_BLP[:, :0, 0]
+        return hourly(past_BLP[..., 0], past_mask_BLP[..., 0], self.outlook.hours, self.shape.stride)
+
+    def _known(self, future_BHF: Tensor, future_mask_BHF: Tensor, window: Window) -> Tensor:
         future_BHF = self.scaling.future(future_BHF, future_mask_BHF, window)
-        # What is the same at every step: the window's level and scale, and what the neighbours say.
-        same_BK = torch.cat([self.scaling.window_inputs(window), heard_BK], dim=1)
-        return torch.cat([future_BHF, same_BK.unsqueeze(1).expand(-1, future_BHF.shape[1], -1)], dim=2)
+        same_B13 = self.scaling.window_inputs(window).unsqueeze(1)
+        return torch.cat([future_BHF, same_B13.expand(-1, future_BHF.shape[1], -1)], dim=2)
 
     def _heard(self, peers_BSD: Tensor | None, like_BS: Tensor) -> Tensor:
         """What the other series say, (B, K); nothing where there are none, unknown where nobody told."""

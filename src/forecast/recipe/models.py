@@ -58,6 +58,7 @@ class TrainingConfig(_Frozen):
         blind_share: share of the epochs that are made where nothing but the calendar is known ahead: there is less to
             learn, and more that could be learned by heart.
         windows_per_epoch: windows drawn at the most in one pass.
+        windows_per_series: and how many of them for each series.
         batch: windows per step, at the least.
         steps_per_epoch: steps of one pass at the most; where there are more windows, each step takes more of them.
         rate: peak learning rate.
@@ -83,6 +84,7 @@ class TrainingConfig(_Frozen):
     epochs: int = Field(30, ge=1)
     blind_share: float = Field(1.0, gt=0, le=1)
     windows_per_epoch: int = Field(4096, ge=1)
+    windows_per_series: int = Field(8192, ge=1)
     batch: int = Field(32, ge=1)
     steps_per_epoch: int = Field(128, ge=1)
     rate: float = Field(3e-3, gt=0)

@@ -7,6 +7,8 @@ from typing import Any
 
 from forecast.recipe import Recipe
 
+LEFT_OUT_BY_FALSE = ("highway", "outlook", "neighbours")
+
 
 def recipe_toml(recipe: Recipe) -> str:
     """Every field of a recipe as TOML; reading it again gives an equal recipe.
@@ -30,7 +32,7 @@ def _table(tree: dict[str, Any], path: str) -> list[str]:
 
 def _said(tree: dict[str, Any]) -> dict[str, Any]:
     """What stands in the file: TOML has no null, and `highway = false` is how a recipe leaves it out."""
-    told = {name: False if name == "highway" and value is None else value for name, value in tree.items()}
+    told = {name: False if name in LEFT_OUT_BY_FALSE and value is None else value for name, value in tree.items()}
     return {name: value for name, value in told.items() if value is not None}
 
 

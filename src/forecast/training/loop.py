@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ Scaled = Callable[..., tuple[Tensor, Window]]
 Loss = Callable[[Batch], Tensor]
 Arrays = Mapping[str, npt.NDArray[Any]]
 EVALUATED = 2048
+KEPT_BYTES = 1 << 30
+"""Windows of up to so many bytes are gathered once and not again for every epoch."""
 SENSIBLE = 100.0
 """A target further from its window's level than so many scales (a week of zeros ends) would drown all others."""
 
@@ -51,12 +53,14 @@ class Feed:
         windows: where from.
         clock: their calendar.
         device: where tensors go.
+        kept: all windows as `_stored` tensors; None gathers them when asked for.
     """
 
     features: Features
     windows: WindowSet
     clock: CivilClock
     device: str = "cpu"
+    kept: tuple[Tensor, ...] | None = None
 
     @classmethod
     def of(cls, features: Features, windows: WindowSet, device: str = "cpu") -> Feed:
@@ -65,15 +69,40 @@ class Feed:
 
     def batch(self, index_B: Ints) -> Batch:
         """Inputs, targets and their mask as tensors."""
+        if self.kept is not None:
+            return _picked(self.kept, torch.from_numpy(index_B).to(self.device))
         inputs = self.features.inputs(self.windows, self.clock, index_B)
         target, mask = (torch.from_numpy(array).to(self.device) for array in (inputs.target_BH, inputs.target_mask_BH))
         return tensors(inputs, self.device), target, mask
+
+    def keeping(self) -> Feed:
+        """The same feed with all its windows gathered once, where they fit into `KEPT_BYTES`."""
+        if self.kept is not None or not len(self.windows):
+            return self
+        if len(self.windows) * sum(part.nbytes for part in _stored(self.batch(np.arange(1)))) > KEPT_BYTES:
+            return self
+        batches = [_stored(batch) for batch in self.spread(len(self.windows), EVALUATED)]
+        return replace(self, kept=tuple(torch.cat(parts) for parts in zip(*batches, strict=True)))
 
     def spread(self, most: int, size: int) -> Iterator[Batch]:
         """At most `most` windows, evenly spread, in order, in batches of `size`."""
         index_N = spread(0, len(self.windows), most)
         for begin in range(0, len(index_N), size):
             yield self.batch(index_N[begin : begin + size])
+
+
+def _stored(batch: Batch) -> tuple[Tensor, ...]:
+    """The eight tensors of a batch, masks taking one byte each."""
+    (past, past_mask, future, future_mask, static, peers), target, mask = batch
+    return past, past_mask > 0, future, future_mask > 0, static, peers, target, mask > 0
+
+
+def _picked(kept: tuple[Tensor, ...], index_B: Tensor) -> Batch:
+    """Some windows of what was stored, as `Feed.batch` gathers them."""
+    picked = [one[index_B] for one in kept]
+    picked = [one.to(kept[0].dtype) if one.dtype == torch.bool else one for one in picked]
+    past, past_mask, future, future_mask, static, peers, target, mask = picked
+    return (past, past_mask, future, future_mask, static, peers), target, mask
 
 
 def pinball(z_BHQ: Tensor, target_BH: Tensor, mask_BH: Tensor, levels_Q: Tensor) -> Tensor:
@@ -125,11 +154,13 @@ class Loop:
         start: Arrays | None = None,
         learner: tuple[nn.Module, Loss] | None = None,
     ) -> None:
-        self.feed, self.config, self.validation, self.device = feed, config, validation, device
+        self.config, self.validation, self.device = config, validation, device
         self.network: DemandNetwork = network
         self.started = start_from(network, start) if start is not None else None
         self.levels_Q = torch.tensor(network.shape.quantiles, device=device)
-        self.drawn = min(len(feed.windows), config.windows_per_epoch)
+        most = min(config.windows_per_epoch, config.windows_per_series * len(feed.windows.demand.series))
+        self.drawn = min(len(feed.windows), most)
+        self.feed = feed.keeping() if config.epochs * self.drawn >= 2 * len(feed.windows) else feed
         self.size = max(config.batch, math.ceil(self.drawn / config.steps_per_epoch))
         self.steps = math.ceil(self.drawn / self.size)
         self.phase: int | None = None

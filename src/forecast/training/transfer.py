@@ -31,7 +31,7 @@ from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
 from forecast.windows import WindowSet
 
-Part = Literal["encoder", "decoder", "highway", "neighbours", "head"]
+Part = Literal["encoder", "decoder", "highway", "outlook", "neighbours", "head"]
 Scaling = Literal["auto", "keep", "refit"]
 FOLDER = "fine-tune"
 
