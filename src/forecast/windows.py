@@ -1,6 +1,6 @@
 """The one door from table to array: training, backtest and serving all read demand through it.
 
-No set of windows is ever copied. An `Origins` says where forecasts start, as arithmetic over the arena; a batch is one
+Here no set of windows is copied. An `Origins` says where forecasts start, as arithmetic over the arena; a batch is one
 gather of its rows, with everything that its own cutoffs did not know masked away.
 
 B windows of a batch, R rows of history that features may reach back, H horizon, W = R + H, C columns of the demand.

@@ -7,7 +7,7 @@ import torch
 
 from forecast.networks.configs import DirectConfig, HighwayConfig, NetworkConfig, NoEncoderConfig, OutlookConfig
 from forecast.networks.direct import DirectDecoder
-from forecast.networks.encoded import Encoded
+from forecast.networks.encoded import Encoded, Leads
 from forecast.networks.highway import HourlyHighway
 from forecast.networks.network import DemandNetwork, build
 from forecast.networks.outlook import Outlook, hourly
@@ -16,10 +16,10 @@ from forecast.networks.shape import NetworkShape
 HOURS, LEADS = 24, 3
 
 
-def network(outlook: bool = True, per_hour: int = 1, **shape: int) -> DemandNetwork:
+def network(outlook: bool = True, per_hour: int = 1, horizon: int = LEADS) -> DemandNetwork:
     sides = NetworkShape(
-        past_columns=1, future_columns=1, context=HOURS * per_hour, horizon=LEADS * per_hour,
-        level_steps=HOURS * per_hour, steps_per_hour=per_hour, stride=per_hour, **shape,
+        past_columns=1, future_columns=1, context=HOURS * per_hour, horizon=horizon * per_hour,
+        level_steps=7 * HOURS * per_hour, steps_per_hour=per_hour, stride=per_hour,
     )  # fmt: skip
     config = NetworkConfig.model_validate({
         "encoder": NoEncoderConfig(width=2), "decoder": DirectConfig(width=4), "highway": False,
@@ -64,12 +64,20 @@ def test_what_a_masked_hour_holds_changes_no_bit_and_its_absence_does() -> None:
     assert not torch.allclose(one(*told), hidden)
 
 
-def test_hours_beyond_the_horizon_it_was_made_for_share_its_last_offset() -> None:
+def test_beyond_less_than_a_day_that_was_learned_the_last_hour_stands_for_all() -> None:
     one = network().eval()
     torch.nn.init.normal_(one.outlook.straight.bias)
     said = one(*inputs(4, horizon=LEADS + 2))
     torch.testing.assert_close(said[:, LEADS], said[:, LEADS - 1])
     assert not torch.allclose(said[:, 1], said[:, 0])
+
+
+def test_beyond_the_days_that_were_learned_the_same_hour_of_the_last_one_stands() -> None:
+    one = network(horizon=30).eval()
+    torch.nn.init.normal_(one.outlook.straight.bias)
+    said = one(*inputs(4, horizon=60))
+    torch.testing.assert_close(said[:, 30:54], said[:, 6:30])
+    torch.testing.assert_close(said[:, 54:], said[:, 6:12])
 
 
 def test_steps_inside_an_hour_share_its_offset() -> None:
@@ -100,11 +108,11 @@ def test_each_series_has_maps_of_its_own_and_a_stranger_none() -> None:
 
 
 def test_a_highway_and_a_perceptron_know_the_hour_ahead() -> None:
-    highway = HourlyHighway(1, shared=False, hourly=False, leads=2)
+    highway = HourlyHighway(1, shared=False, hourly=False, leads=Leads(2))
     highway.lead_NK.data[:] = torch.tensor([[1.0], [3.0]])
     assert highway(torch.ones(1, 3, 1), torch.zeros(1, 3, dtype=torch.long)).tolist() == [[1.0, 3.0, 3.0]]
-    decoder = DirectDecoder(DirectConfig(width=4), 2, 1, 1, hours=2)
-    torch.nn.init.normal_(decoder.lead_HD)
+    decoder = DirectDecoder(DirectConfig(width=4), 2, 1, 1, leads=Leads(2))
+    torch.nn.init.normal_(decoder.lead_ND)
     encoded = Encoded(torch.zeros(1, 1, 2), torch.ones(1, 1), torch.zeros(1, 2))
     hidden = decoder(encoded, torch.ones(1, 3, 1), torch.ones(1, 1))
     assert torch.equal(hidden[:, 1], hidden[:, 2])

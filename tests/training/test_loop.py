@@ -80,7 +80,7 @@ def test_the_norm_is_that_of_the_gradient(data: Feed) -> None:
     torch.manual_seed(0)
     order = np.sort(np.random.default_rng([0, 0]).permutation(len(data.windows))[:8])
     other.network.train()
-    other.loss(data.batch(order)).backward()
+    other._loss(data.batch(order)).backward()
     squares = sum(float(w.grad.square().sum()) for w in other.network.parameters() if w.grad is not None)
     assert loop.notes["history"][0]["gradient_norm"] == pytest.approx(squares**0.5, rel=1e-5)
 

@@ -94,7 +94,7 @@ def read_spec(folder: Path) -> ForecasterSpec:
     except (OSError, ValidationError, UnicodeDecodeError) as error:
         told = str(error).splitlines()[0]
         found = f"{folder / SPEC} cannot be read ({told})"
-        raise ModelFolderError(found, "this version's format 1", _ADVICE) from error
+        raise ModelFolderError(found, "this version's format 2", _ADVICE) from error
 
 
 def read_arrays(folder: Path) -> Arrays:

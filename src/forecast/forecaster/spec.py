@@ -41,7 +41,7 @@ class ForecasterSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     recipe: Recipe
     task: Task
     model: dict[str, object]

@@ -228,7 +228,9 @@ class HighwayConfig(_Frozen):
 class OutlookConfig(_Frozen):
     """A perceptron of two layers of `width` that reads the whole window at once and answers every hour ahead.
 
-    `own`: ranks of the linear maps from the last week that several series have of their own; 0 leaves them out.
+    `own`: ranks of the linear maps from the last week that several series have of their own, mixed by the vectors that
+    `neighbours` learns for them; 0, or no neighbours, leaves them out. Every hour hears the mean of all that is known
+    ahead, so with an outlook no decoder is causal over the horizon.
     """
 
     width: Width = 256
@@ -271,7 +273,7 @@ DecoderConfig = Annotated[DirectConfig | RecurrentDecoderConfig | AttentionDecod
 
 
 def _or_none(value: object) -> object:
-    """TOML has no null: `highway = false` leaves the highway out."""
+    """TOML has no null: `highway = false` leaves the highway out, and so it is with other parts."""
     return None if value is False else value
 
 

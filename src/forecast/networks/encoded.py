@@ -28,13 +28,24 @@ class Encoded(NamedTuple):
         return range(self.first, self.first + count * self.stride, self.stride)
 
 
-def leads(known_BHK: Tensor, most: int) -> Tensor:
-    """Hours ahead of each answered step of a phase, (H,), counted from 0; the last of `most` stands for all later ones.
+class Leads(NamedTuple):
+    """The hours ahead that have weights of their own.
 
-    >>> leads(torch.zeros(1, 4, 2), 3).tolist()
-    [0, 1, 2, 2]
+    `most` of them; for later ones stands the same hour of the last day of them, or the last of less than a `day`.
     """
-    return torch.arange(known_BHK.shape[1], device=known_BHK.device).clamp(max=most - 1)
+
+    most: int
+    day: int = 24
+
+    def of(self, known_BHK: Tensor) -> Tensor:
+        """Place of each answered step of a phase among them, (H,).
+
+        >>> Leads(most=5, day=3).of(torch.zeros(1, 9, 2)).tolist()
+        [0, 1, 2, 3, 4, 2, 3, 4, 2]
+        """
+        hour_H = torch.arange(known_BHK.shape[1], device=known_BHK.device)
+        day = self.day if self.day <= self.most else 1
+        return torch.where(hour_H < self.most, hour_H, self.most - day + (hour_H - self.most) % day)
 
 
 class Plain(nn.Module):

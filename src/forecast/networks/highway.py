@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from forecast.networks.encoded import leads as lead_slots
+from forecast.networks.encoded import Leads
 
 OWN_SHARE = 0.3
 """What a slot's own weights count beside the smooth ones: neighbouring hours are alike, so they move more slowly."""
@@ -15,8 +15,7 @@ class HourlyHighway(nn.Module):
     """A linear map from each step's known inputs to one offset.
 
     Its weights are a sum of up to four parts: shared by all slots of a day; `smooth` bumps around the clock, so that
-    neighbouring slots learn together; each slot's own; and those of each of `leads` hours ahead, the last of which
-    stands for all later ones.
+    neighbouring slots learn together; each slot's own; and each hour ahead's own, where `leads` says so.
 
     Shapes: `x_BHK` and integer `slot_BH` (hour of the local day) to `(B, H)`, in units of the window's scale. All
     weights start at zero. `slots` is 24 for hours; steps inside an hour share its weights.
@@ -29,21 +28,22 @@ class HourlyHighway(nn.Module):
 
     def __init__(
         self, columns: int, slots: int = 24, *, shared: bool = True, hourly: bool = True, smooth: int = 0,
-        leads: int = 0,
+        leads: Leads | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.shared_K = nn.Parameter(torch.zeros(columns)) if shared else None
         self.hourly_KN = nn.Parameter(torch.zeros(columns, slots)) if hourly else None
         self.smooth_KM = nn.Parameter(torch.zeros(columns, smooth)) if smooth else None
-        self.lead_NK = nn.Parameter(torch.zeros(leads, columns)) if leads else None
+        self.leads = leads
+        self.lead_NK = nn.Parameter(torch.zeros(leads.most, columns)) if leads is not None else None
         self.register_buffer("bumps_MN", bumps(smooth, slots) if smooth else None, persistent=False)
 
     def forward(self, x_BHK: Tensor, slot_BH: Tensor) -> Tensor:
         offset_BH = torch.zeros_like(x_BHK[..., 0])
         if self.shared_K is not None:
             offset_BH = offset_BH + x_BHK @ self.shared_K
-        if self.lead_NK is not None:
-            offset_BH = offset_BH + (x_BHK * self.lead_NK[lead_slots(x_BHK, len(self.lead_NK))]).sum(2)
+        if self.leads is not None and self.lead_NK is not None:
+            offset_BH = offset_BH + (x_BHK * self.lead_NK[self.leads.of(x_BHK)]).sum(2)
         weights_KN = self._by_slot()
         if weights_KN is not None:
             # All slots by one matrix product, then pick: cheaper than gathering a weight row for every step.

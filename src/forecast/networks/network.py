@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from forecast.networks.configs import NetworkConfig
-from forecast.networks.encoded import Encoded, leads
+from forecast.networks.encoded import Encoded
 from forecast.networks.heads import MonotoneQuantileHead
 from forecast.networks.neighbours import Neighbours
 from forecast.networks.outlook import hourly
@@ -18,6 +18,7 @@ from forecast.networks.parts import (
     make_decoder,
     make_encoder,
     make_highway,
+    make_leads,
     make_outlook,
     steps_joined,
 )
@@ -64,6 +65,7 @@ class DemandNetwork(nn.Module):
         super().__init__()
         self.config, self.shape = config, shape
         self.patch = steps_joined(config.patch, shape)
+        self.leads = make_leads(shape)
         known_columns, static_columns = shape.future_columns + 3, shape.static_columns + 1
         heard = config.neighbours if shape.peers else None
         self.neighbours = Neighbours(heard, shape.peers, shape.peer_columns) if heard is not None else None
@@ -72,7 +74,7 @@ class DemandNetwork(nn.Module):
         heard_columns = self.neighbours.width if self.neighbours is not None else 0
         self.decoder = make_decoder(
             config.decoder, self.encoder.width, known_columns, static_columns + heard_columns,
-            encoder_steps_per_day(self.patch, shape), shape.hours,
+            encoder_steps_per_day(self.patch, shape), self.leads,
         )  # fmt: skip
         self.highway = None if config.highway is None else make_highway(config.highway, known_columns, shape)
         told = self.encoder.width + static_columns + heard_columns + known_columns
@@ -140,9 +142,9 @@ class DemandNetwork(nn.Module):
         static_BS = torch.cat([static_BS, heard_BK], dim=1)
         offset_BH = self._offset(known_BHK, future_BHF, future_mask_BHF)
         if self.outlook is not None:
-            told_BK = torch.cat([encoded.state_BD, static_BS, known_BHK.mean(1)], dim=1)
-            ahead_BN = self.outlook(week_BT, told_BK, heard_BK[:, : self.outlook.own_columns])
-            offset_BH = offset_BH + ahead_BN[:, leads(known_BHK, ahead_BN.shape[1])]
+            told_BK = torch.cat([encoded.state_BD, static_BS, self._ahead(known_BHK, future_mask_BHF)], dim=1)
+            offset_BN = self.outlook(week_BT, told_BK, heard_BK[:, : self.outlook.own_columns])
+            offset_BH = offset_BH + offset_BN[:, self.leads.of(known_BHK)]
         if self.shape.base_column is not None:
             base = self.shape.base_column
             z_BH = self.scaling.to_z(future_BHF[..., base], window)
@@ -178,6 +180,14 @@ class DemandNetwork(nn.Module):
         future_BHF = self.scaling.future(future_BHF, future_mask_BHF, window)
         same_B13 = self.scaling.window_inputs(window).unsqueeze(1)
         return torch.cat([future_BHF, same_B13.expand(-1, future_BHF.shape[1], -1)], dim=2)
+
+    def _ahead(self, known_BHK: Tensor, future_mask_BHF: Tensor) -> Tensor:
+        """Means of what is known of the horizon that was learned, (B, K); masked inputs are zero already."""
+        learned_BHK, count_BF = known_BHK[:, : self.leads.most], future_mask_BHF[:, : self.leads.most].sum(1)
+        share_BF = count_BF.clamp(min=1.0) / learned_BHK.shape[1]
+        mean_BK = learned_BHK.mean(1)
+        future = share_BF.shape[1]
+        return torch.cat([mean_BK[:, :future] / share_BF, mean_BK[:, future:]], dim=1)
 
     def _heard(self, peers_BSD: Tensor | None, like_BS: Tensor) -> Tensor:
         """What the other series say, (B, K); nothing where there are none, unknown where nobody told."""

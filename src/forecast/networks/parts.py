@@ -21,7 +21,7 @@ from forecast.networks.configs import (
 )
 from forecast.networks.convolution import ConvolutionEncoder
 from forecast.networks.direct import DirectDecoder
-from forecast.networks.encoded import Plain
+from forecast.networks.encoded import Leads, Plain
 from forecast.networks.highway import HourlyHighway
 from forecast.networks.outlook import Outlook
 from forecast.networks.recurrent import RecurrentDecoder, RecurrentEncoder
@@ -52,7 +52,7 @@ def encoder_steps_per_day(patch: int, shape: NetworkShape) -> int | None:
 
 
 def make_decoder(
-    config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int, day: int | None, hours: int
+    config: DecoderConfig, encoder_width: int, known_columns: int, static_columns: int, day: int | None, leads: Leads
 ) -> Decoder:
     """The decoder of a config.
 
@@ -62,7 +62,7 @@ def make_decoder(
         known_columns: what it reads at each horizon step.
         static_columns: what it reads of a series.
         day: encoder steps in 24 hours; None where they do not divide a day.
-        hours: of the horizon.
+        leads: hours ahead with weights of their own.
 
     Raises: RecipeError for same-hour attention without such a day.
     """
@@ -73,7 +73,7 @@ def make_decoder(
                     "same-hour attention over encoder steps that do not divide a day", "a patch that does, such as 6h",
                     "change patch, or leave same_hour out",
                 )  # fmt: skip
-            return DirectDecoder(config, encoder_width, known_columns, static_columns, day or 1, hours)
+            return DirectDecoder(config, encoder_width, known_columns, static_columns, leads, day or 1)
         case RecurrentDecoderConfig():
             return RecurrentDecoder(config, encoder_width, known_columns, static_columns)
         case AttentionDecoderConfig():
@@ -96,15 +96,20 @@ def make_highway(config: HighwayConfig, known_columns: int, shape: NetworkShape)
     slots = 1 if shape.hour_columns is None else shape.hour_columns[1] - shape.hour_columns[0]
     return HourlyHighway(
         known_columns, slots, shared=config.shared, hourly=config.hourly, smooth=config.smooth,
-        leads=shape.hours if config.leads else 0,
+        leads=make_leads(shape) if config.leads else None,
     )  # fmt: skip
+
+
+def make_leads(shape: NetworkShape) -> Leads:
+    """The hours ahead of a shape, or its steps where they are longer."""
+    return Leads(-(-shape.horizon // shape.stride), max(1, shape.level_steps // 7 // shape.stride))
 
 
 def make_outlook(config: OutlookConfig, told: int, heard: NeighboursConfig | None, shape: NetworkShape) -> Outlook:
     """The outlook of a config; `told` columns are the same at every step ahead, `heard` holds the series' vectors."""
     own = heard.embedding if heard is not None else 0
     hours = max(1, min(shape.level_steps, shape.context) // shape.stride)
-    return Outlook(config, hours=hours, told=told, own=own, leads=shape.hours)
+    return Outlook(config, hours=hours, told=told, own=own, leads=make_leads(shape).most)
 
 
 def make_encoder(config: EncoderConfig, columns: int, static_columns: int) -> Encoder:

@@ -40,11 +40,6 @@ class NetworkShape(BaseModel):
     peers: int = Field(default=0, ge=0)
     peer_columns: int = Field(default=0, ge=0)
 
-    @property
-    def hours(self) -> int:
-        """Hours of the horizon, or steps where they are longer than an hour."""
-        return -(-self.horizon // self.stride)
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         rising = all(low < high for low, high in zip(self.quantiles, self.quantiles[1:], strict=False))

@@ -58,7 +58,7 @@ class TrainingConfig(_Frozen):
         blind_share: share of the epochs that are made where nothing but the calendar is known ahead: there is less to
             learn, and more that could be learned by heart.
         windows_per_epoch: windows drawn at the most in one pass.
-        windows_per_series: and how many of them for each series.
+        windows_per_series: and no more than so many times the number of series.
         batch: windows per step, at the least.
         steps_per_epoch: steps of one pass at the most; where there are more windows, each step takes more of them.
         rate: peak learning rate.

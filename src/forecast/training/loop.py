@@ -38,7 +38,7 @@ Scaled = Callable[..., tuple[Tensor, Window]]
 Loss = Callable[[Batch], Tensor]
 Arrays = Mapping[str, npt.NDArray[Any]]
 EVALUATED = 2048
-KEPT_BYTES = 1 << 30
+AT_ONCE, KEPT_BYTES = 1024, 1 << 30
 """Windows of up to so many bytes are gathered once and not again for every epoch."""
 SENSIBLE = 100.0
 """A target further from its window's level than so many scales (a week of zeros ends) would drown all others."""
@@ -81,8 +81,12 @@ class Feed:
             return self
         if len(self.windows) * sum(part.nbytes for part in _stored(self.batch(np.arange(1)))) > KEPT_BYTES:
             return self
-        batches = [_stored(batch) for batch in self.spread(len(self.windows), EVALUATED)]
-        return replace(self, kept=tuple(torch.cat(parts) for parts in zip(*batches, strict=True)))
+        kept = tuple(part.new_empty((len(self.windows), *part.shape[1:])) for part in _stored(self.batch(np.arange(1))))
+        for begin in range(0, len(self.windows), AT_ONCE):
+            stretch = slice(begin, min(begin + AT_ONCE, len(self.windows)))
+            for whole, part in zip(kept, _stored(self.batch(np.arange(stretch.start, stretch.stop))), strict=True):
+                whole[stretch] = part
+        return replace(self, kept=kept)
 
     def spread(self, most: int, size: int) -> Iterator[Batch]:
         """At most `most` windows, evenly spread, in order, in batches of `size`."""
@@ -160,12 +164,13 @@ class Loop:
         self.levels_Q = torch.tensor(network.shape.quantiles, device=device)
         most = min(config.windows_per_epoch, config.windows_per_series * len(feed.windows.demand.series))
         self.drawn = min(len(feed.windows), most)
-        self.feed = feed.keeping() if config.epochs * self.drawn >= 2 * len(feed.windows) else feed
+        self.feed, self.keeps = feed, config.epochs * self.drawn >= 2 * len(feed.windows)
         self.size = max(config.batch, math.ceil(self.drawn / config.steps_per_epoch))
         self.steps = math.ceil(self.drawn / self.size)
         self.phase: int | None = None
         self.scaled: Scaled = torch.compile(network.scaled) if config.compile else network.scaled
-        self.learner, self.loss = learner if learner is not None else (network, self._pinball)
+        self.learner: nn.Module = network if learner is None else learner[0]
+        self.learner_loss = None if learner is None else learner[1]
         self.optimiser = make_optimiser(self.learner, config)
         self.average = {name: value.detach().clone() for name, value in self.learner.state_dict().items()}
         self.best = {name: value.clone() for name, value in self.average.items()}
@@ -187,8 +192,11 @@ class Loop:
             if path is not None:
                 checkpoint.write(path, key, self._state())
         self.learner.load_state_dict(self.best)
+        self.feed = replace(self.feed, kept=None)
 
-    def _pinball(self, batch: Batch) -> Tensor:
+    def _loss(self, batch: Batch) -> Tensor:
+        if self.learner_loss is not None:
+            return self.learner_loss(batch)
         return batch_loss(self.network, batch, self.levels_Q, self.scaled, self.phase)
 
     def _epoch(self, epoch: int) -> dict[str, float]:
@@ -196,6 +204,8 @@ class Loop:
         if isinstance(self.network.decoder, RecurrentDecoder):
             self.network.decoder.teach(epoch, self.config.epochs)
         order_N = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.feed.windows))[: self.drawn]
+        if self.keeps:
+            self.feed = self.feed.keeping()
         self.learner.train()
         total, norms = 0.0, []
         for place in range(self.steps):
@@ -222,7 +232,7 @@ class Loop:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
-            loss = self.loss(self._shown(self.feed.batch(index_B)))
+            loss = self._loss(self._shown(self.feed.batch(index_B)))
         if not torch.isfinite(loss):
             self._stop(f"the loss became {float(loss.detach())} in epoch {epoch + 1} at rate {rate:g}")
         self.optimiser.zero_grad(set_to_none=True)
