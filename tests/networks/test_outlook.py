@@ -121,3 +121,11 @@ def test_a_highway_and_a_perceptron_know_the_hour_ahead() -> None:
 
 def test_a_highway_of_leads_alone_is_one() -> None:
     assert HighwayConfig(shared=False, hourly=False, smooth=0).leads
+
+
+def test_one_series_alone_may_go_without() -> None:
+    shape = NetworkShape(past_columns=1, future_columns=1, context=HOURS, horizon=LEADS)
+    several = shape.model_copy(update={"peers": 3, "peer_columns": 2})
+    for alone, sides, has in ((True, shape, True), (False, shape, False), (False, several, True)):
+        config = NetworkConfig(encoder=NoEncoderConfig(), highway=None, outlook=OutlookConfig(width=4, alone=alone))
+        assert (build(config, sides, seed=0).outlook is not None) is has

@@ -78,7 +78,9 @@ class DemandNetwork(nn.Module):
         )  # fmt: skip
         self.highway = None if config.highway is None else make_highway(config.highway, known_columns, shape)
         told = self.encoder.width + static_columns + heard_columns + known_columns
-        self.outlook = None if config.outlook is None else make_outlook(config.outlook, told, heard, shape)
+        look = config.outlook
+        wanted = look is not None and (look.alone or shape.peers > 0)
+        self.outlook = make_outlook(look, told, heard, shape) if look is not None and wanted else None
         self.head = MonotoneQuantileHead(self.decoder.width, shape.quantiles)
         self.dropout = nn.Dropout(config.dropout)
 
