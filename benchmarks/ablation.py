@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.backtest import Plan, walk
-from forecast.networks.configs import HighwayConfig, NetworkConfig, ScalingConfig
+from forecast.networks.configs import HighwayConfig, NetworkConfig, OutlookConfig, ScalingConfig
 from forecast.protocols.victoria import victoria
 from forecast.recipe import FeatureConfig, NetworkModel, Recipe, Task
 from forecast.recipes import ATTENTION, CONVOLUTION, DEFAULT, GRU, LSTM, RIDGE, RNN, SEQ2SEQ, TRANSFORMER
@@ -50,7 +50,7 @@ ROWS: dict[str, Recipe] = {
     "highway without hours": changed(GRU, highway=HighwayConfig(hourly=False, smooth=0)),
     "highway without smooth": changed(GRU, highway=HighwayConfig(smooth=0)),
     "highway without leads": changed(GRU, highway=HighwayConfig(leads=False)),
-    "no outlook": changed(GRU, outlook=None),
+    "outlook": changed(GRU, outlook=OutlookConfig(alone=True)),
     "no hinges": GRU.model_copy(update={"features": FeatureConfig(knots=0)}),
     "no recent hours": GRU.model_copy(update={"features": FeatureConfig(recent=False)}),
     "an hour per encoder step": changed(GRU, patch="auto"),

@@ -14,7 +14,6 @@ from forecast.networks.configs import (
     EncoderConfig,
     NetworkConfig,
     NoEncoderConfig,
-    OutlookConfig,
     RecurrentConfig,
     RecurrentDecoderConfig,
     SameHourConfig,
@@ -62,12 +61,9 @@ def _learned(network: NetworkConfig, **how: Any) -> NetworkModel:
 
 
 def _per_step(encoder: EncoderConfig, patch: str = "auto", look: SameHourConfig | None = None) -> NetworkConfig:
-    """An encoder of the last week and one perceptron for every step ahead.
-
-    Of one series alone a network that looks at the same hours has no outlook: it errs less like the others so.
-    """
-    decoder, outlook = DirectConfig(width=160, dropout=0.2, same_hour=look), OutlookConfig(alone=look is None)
-    return NetworkConfig(encoder=encoder, decoder=decoder, outlook=outlook, dropout=0.1, patch=patch)
+    """An encoder of the last week and one perceptron for every step ahead."""
+    decoder = DirectConfig(width=160, dropout=0.2, same_hour=look)
+    return NetworkConfig(encoder=encoder, decoder=decoder, dropout=0.1, patch=patch)
 
 
 _LSTM = _per_step(RecurrentConfig(kind="lstm", width=48), "6h")

@@ -70,7 +70,8 @@ def some_inputs(batch: int = 5, context: int = 30, horizon: int = 10, seed: int 
 
 
 def make(encoder: str = "gru-both-ways", decoder: str = "direct", seed: int = 7, **more: object) -> DemandNetwork:
-    config = NetworkConfig.model_validate({"encoder": ENCODERS[encoder], "decoder": DECODERS[decoder], **more})
+    tree = {"encoder": ENCODERS[encoder], "decoder": DECODERS[decoder], "outlook": {"alone": True}}
+    config = NetworkConfig.model_validate({**tree, **more})
     network = build(config, SHAPE, seed)
     network.scaling.fit([some_inputs(seed=3).all()])
     with torch.no_grad():  # a highway or an outlook at zero would hide what passes through it

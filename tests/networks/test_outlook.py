@@ -23,7 +23,7 @@ def network(outlook: bool = True, per_hour: int = 1, horizon: int = LEADS) -> De
     )  # fmt: skip
     config = NetworkConfig.model_validate({
         "encoder": NoEncoderConfig(width=2), "decoder": DirectConfig(width=4), "highway": False,
-        "outlook": {"width": 8, "dropout": 0.0} if outlook else False,
+        "outlook": {"alone": True, "width": 8, "dropout": 0.0} if outlook else False,
     })  # fmt: skip
     return build(config, sides, seed=0)
 

@@ -228,13 +228,13 @@ class HighwayConfig(_Frozen):
 class OutlookConfig(_Frozen):
     """A perceptron of two layers of `width` that reads the whole window at once and answers every hour ahead.
 
-    `alone`: whether the network of a single series has one, too. `own`: ranks of the linear maps from the last week
-    that several series have of their own, mixed by the vectors that `neighbours` learns for them; 0, or no neighbours,
-    leaves them out. Every hour hears the mean of all that is known ahead, so with an outlook no decoder is causal over
-    the horizon.
+    `alone`: whether the network of a single series has one, too, which ages badly without new fits. `own`: ranks of the
+    linear maps from the last week that several series have of their own, mixed by the vectors that `neighbours` learns
+    for them; 0, or no neighbours, leaves them out. Every hour hears the mean of all that is known ahead, so with an
+    outlook no decoder is causal over the horizon.
     """
 
-    alone: bool = True
+    alone: bool = False
     width: Width = 256
     own: int = Field(default=12, ge=0, le=256)
     dropout: Share = 0.1
