@@ -38,8 +38,9 @@ from forecast.networks.network import DemandNetwork, build
 from forecast.recipe import FeatureConfig, TrainingConfig
 from forecast.tables import Columns, Demand
 from forecast.tables.forecast import LEVELS
+from forecast.training.feed import Batch, Feed
 from forecast.training.learn import network_shape
-from forecast.training.loop import Batch, Feed, Loop, batch_loss
+from forecast.training.loop import Loop, batch_loss
 from forecast.training.progress import Silent
 from forecast.windows import origins_every
 

@@ -21,8 +21,9 @@ from forecast.networks.network import build
 from forecast.recipe import NetworkModel, Recipe
 from forecast.recipes import named
 from forecast.tables import Columns, Demand, Series
+from forecast.training.feed import Batch, Feed
 from forecast.training.learn import network_shape
-from forecast.training.loop import Batch, Feed, batch_loss
+from forecast.training.loop import batch_loss
 from forecast.windows import WindowSet, origins_every
 
 CONTEXT, HORIZON, BATCH = 168, 24, 256

@@ -141,7 +141,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty manifest": (lambda f: (f / "manifest.json").write_text("{}"), "not a whole model folder"),
     "manifest of another kind": (lambda f: (f / "manifest.json").write_text("[1]"), "not a whole model folder"),
     "manifest is no JSON": (lambda f: (f / "manifest.json").write_bytes(b"\xff\xfe"), "not a whole model folder"),
-    "later format": (lambda f: edit(f, format=2), "forecaster.json cannot be read"),
+    "later format": (lambda f: edit(f, format=3), "forecaster.json cannot be read"),
     "unknown field": (lambda f: edit(f, surprise=1), "forecaster.json cannot be read"),
     "signed weights of another model": (other_weights, "do not fit"),
     "signed broken weights": (half, "cannot be read"),

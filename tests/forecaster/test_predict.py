@@ -274,10 +274,3 @@ def test_what_cannot_be_known_yet_is_no_surprise(ridge: Forecaster) -> None:
     (told,) = ridge.predict(stopped, [utc("2024-03-22")]).warnings
     assert "4 of the 168 steps" in told
     assert "2024-03-21T14:00Z to 2024-03-21T17:00Z" in told
-
-
-@pytest.mark.parametrize("asked", [1, 3, 23])
-def test_the_first_steps_are_the_same_however_few_are_asked(network: Forecaster, asked: int) -> None:
-    whole, part = (network.predict(history(), [utc("2024-03-22")], horizon=steps).frame for steps in (24, asked))
-    first = whole.groupby("unique_id", sort=False).head(asked).reset_index(drop=True)
-    pd.testing.assert_frame_equal(part, first, rtol=1e-5)

@@ -21,8 +21,9 @@ from forecast.networks.configs import (
 from forecast.networks.network import DemandNetwork, build
 from forecast.recipe import FeatureConfig, TrainingConfig
 from forecast.tables.forecast import LEVELS
+from forecast.training.feed import Feed
 from forecast.training.learn import network_shape
-from forecast.training.loop import Feed, Loop
+from forecast.training.loop import Loop
 from forecast.training.progress import Silent
 from forecast.windows import origins_every
 from tests.builders import long_frame, make_demand
@@ -160,7 +161,7 @@ def test_windows_gathered_once_are_the_same_bits(data: Feed, monkeypatch: pytest
     ):
         assert torch.equal(one.nan_to_num(-9.0), other.nan_to_num(-9.0))
         assert one.dtype == other.dtype
-    monkeypatch.setattr("forecast.training.loop.KEPT_BYTES", 1000)
+    monkeypatch.setattr("forecast.training.feed.KEPT_BYTES", 1000)
     assert data.keeping().kept is None, "what does not fit is gathered when asked for"
 
 

@@ -21,8 +21,8 @@ from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConf
 from forecast.networks.network import DemandNetwork, build
 from forecast.recipe import FeatureConfig, PretrainingConfig, TrainingConfig
 from forecast.tables.forecast import LEVELS
+from forecast.training.feed import Feed
 from forecast.training.learn import network_shape
-from forecast.training.loop import Feed
 from forecast.training.pretrain import pretrain
 from forecast.training.progress import Silent
 from forecast.windows import origins_every
@@ -94,7 +94,7 @@ from forecast.recipe import FeatureConfig, TrainingConfig
 from forecast.tables import Demand
 from forecast.tables.forecast import LEVELS
 from forecast.training.learn import network_shape
-from forecast.training.loop import Feed
+from forecast.training.feed import Feed
 from forecast.training.pretrain import pretrain
 from forecast.windows import origins_every
 

@@ -75,9 +75,7 @@ class Forecaster:
         wanted = check_levels(quantiles if quantiles is not None else offered, offered)
         cutoffs, spans = _ordered(cutoffs, spans)
         steps = self._horizon(demand, cutoffs, horizon, spans)
-        # A step's forecast is the same however few are asked: columns that tell of the whole horizon see all of it.
-        learned = max(steps, self.spec.task.horizon)
-        said_SWHQ = told(self.spec, self.model, demand, cutoffs, learned, batch)[:, :, :steps]
+        said_SWHQ = told(self.spec, self.model, demand, cutoffs, steps, batch)
         frame = _frame(origins_at(demand, cutoffs), said_SWHQ, demand, self.spec)
         if spans is not None:
             frame = _within(frame, spans, steps)

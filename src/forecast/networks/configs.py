@@ -228,9 +228,9 @@ class HighwayConfig(_Frozen):
 class OutlookConfig(_Frozen):
     """A perceptron of two layers of `width` that reads the whole window at once and answers every hour ahead.
 
-    `alone`: whether the network of a single series has one, too, which ages badly without new fits. `own`: ranks of the
-    linear maps from the last week that several series have of their own, mixed by the vectors that `neighbours` learns
-    for them; 0, or no neighbours, leaves them out. Every hour hears the mean of all that is known ahead, so with an
+    `alone`: whether the network of a single series has one, too. `own`: ranks of the linear maps from the last week
+    that several series have of their own, mixed by the vectors that `neighbours` learns for them; 0, or no neighbours,
+    leaves them out. Every hour hears the mean of all that is known ahead, so with an
     outlook no decoder is causal over the horizon.
     """
 
@@ -284,8 +284,7 @@ class NetworkConfig(_Frozen):
 
     `outlook` also reads the window as a whole. `neighbours` lets a network that learns several series hear what the
     others were doing at the cutoff. `patch` joins context steps into one encoder step: so many, those of so many hours
-    ("6h"), or those of one hour ("auto"). `dropout` silences that share of the decoder's known inputs in training; the
-    highway always sees all of them.
+    ("6h"), or those of one hour ("auto"). `dropout` silences that share of the decoder's known inputs in training.
 
     >>> NetworkConfig(encoder={"kind": "gru", "width": 32}).encoder.kind
     'gru'

@@ -20,7 +20,8 @@ from forecast.networks.network import DemandNetwork, build
 from forecast.networks.runtime import NetworkRuntime, prepare_torch
 from forecast.networks.shape import NetworkShape
 from forecast.recipe import NetworkModel, TrainingConfig
-from forecast.training.loop import Feed, Loop
+from forecast.training.feed import Feed
+from forecast.training.loop import Loop
 from forecast.training.pretrain import pretrain
 from forecast.training.progress import Progress
 from forecast.training.ridge import BasedFeatures, LearnedRidge, learn_ridge

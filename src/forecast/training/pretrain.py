@@ -8,7 +8,8 @@ from typing import Any
 from forecast.networks.network import DemandNetwork
 from forecast.networks.pretraining import Reconstruction
 from forecast.recipe import TrainingConfig
-from forecast.training.loop import Batch, Feed, Loop
+from forecast.training.feed import Batch, Feed
+from forecast.training.loop import Loop
 from forecast.training.progress import Progress
 
 STAGE = "pretrain"

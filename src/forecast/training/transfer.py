@@ -24,9 +24,10 @@ from forecast.recipe import NetworkModel, Recipe, TrainingConfig
 from forecast.tables import Demand
 from forecast.tables.units import power_unit
 from forecast.training.calibrating import learn_lessons
+from forecast.training.feed import Feed
 from forecast.training.fitting import Fitted, TrainingReport, spec_of, taught
 from forecast.training.learn import SCALED_ON, gradients
-from forecast.training.loop import Feed, Loop
+from forecast.training.loop import Loop
 from forecast.training.progress import Progress, Silent
 from forecast.training.span import Span
 from forecast.windows import WindowSet
