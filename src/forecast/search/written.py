@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
+from forecast.networks.configs import NetworkConfig
 from forecast.recipe import Recipe
 
-LEFT_OUT_BY_FALSE = ("highway", "outlook", "neighbours")
+LEFT_OUT_BY_FALSE = tuple(
+    name for name, field in NetworkConfig.model_fields.items() if type(None) in get_args(field.annotation)
+)
 
 
 def recipe_toml(recipe: Recipe) -> str:

@@ -55,9 +55,10 @@ class Feed:
         """The same feed with all its windows gathered once, where they fit into `KEPT_BYTES`."""
         if self.kept is not None or not len(self.windows):
             return self
-        if len(self.windows) * sum(part.nbytes for part in _stored(self.batch(np.arange(1)))) > KEPT_BYTES:
+        first = _stored(self.batch(np.arange(1)))
+        if len(self.windows) * sum(part.nbytes for part in first) > KEPT_BYTES:
             return self
-        kept = tuple(part.new_empty((len(self.windows), *part.shape[1:])) for part in _stored(self.batch(np.arange(1))))
+        kept = tuple(part.new_empty((len(self.windows), *part.shape[1:])) for part in first)
         for begin in range(0, len(self.windows), AT_ONCE):
             stretch = slice(begin, min(begin + AT_ONCE, len(self.windows)))
             for whole, part in zip(kept, _stored(self.batch(np.arange(stretch.start, stretch.stop))), strict=True):

@@ -113,6 +113,8 @@ class Loop:
         """
         if not self._resume(path, key) and self.started is not None and self.validation is not None:
             self.notes["best_loss"] = self._finite(self._validation_loss(), "the starting weights")
+        if self.keeps and self.notes["epoch"] < until:
+            self.feed = self.feed.keeping()
         while self.notes["epoch"] < until and not self._out_of_patience():
             metrics = self._epoch(self.notes["epoch"])
             self.notes["epoch"] += 1
@@ -133,8 +135,6 @@ class Loop:
         if isinstance(self.network.decoder, RecurrentDecoder):
             self.network.decoder.teach(epoch, self.config.epochs)
         order_N = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.feed.windows))[: self.drawn]
-        if self.keeps:
-            self.feed = self.feed.keeping()
         self.learner.train()
         total, norms = 0.0, []
         for place in range(self.steps):
