@@ -180,3 +180,15 @@ def test_windows_know_their_place_among_the_learned_series() -> None:
         windows = features.window_set(other, origins_at(other, [CUTOFF]), 4)
         inputs = features.inputs(windows, features.clock(windows), np.arange(len(windows)))
         assert sorted(inputs.series_B.tolist()) == places
+
+
+@pytest.mark.parametrize(("names", "label"), [(("day_ahead",), "none"), (("temperature",), "actual (optimistic)")])
+def test_only_measured_weather_makes_a_figure_optimistic(names: tuple[str, ...], label: str) -> None:
+    frame = table().to_frame()[["unique_id", "ds", "y", *names]]
+    demand = make_demand(frame, columns=Columns(known=names))
+    assert (
+        fit(
+            demand.as_of(CUTOFF), Recipe(name="r", context="2d", model=RidgeModel()), Task(horizon=24)
+        ).forecaster.spec.weather
+        == label
+    )

@@ -44,6 +44,17 @@ def test_what_was_understood(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("days", "told"), [(200, True), (380, False)])
+def test_weather_that_no_model_will_be_shown_is_told(tmp_path: Path, days: int, told: bool) -> None:
+    stamps = pd.date_range("2014-01-01", periods=24 * days, freq="1h", tz="UTC")
+    pd.DataFrame({"ds": stamps, "y": np.arange(len(stamps)) % 24, "temp": 10.0}).to_csv(
+        tmp_path / "demand.csv", index=False
+    )
+    report = check(tmp_path / "demand.csv", Declaration(zone="UTC", past="temp"))
+    assert report.ok
+    assert ("temp: known up to the cutoff, and 200 days of history" in texts(report, "warning")) is told
+
+
 def test_several_mistakes_are_found_at_once(write: Write) -> None:
     hours = [f"2014-01-{1 + at // 24:02d} {at % 24:02d}:00" for at in range(48)]
     lines = [f"{hour},{at},{at}" for at, hour in enumerate(hours)]

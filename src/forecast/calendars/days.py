@@ -13,6 +13,8 @@ from forecast.errors import DataError
 
 Zone = str | tzinfo
 MIDNIGHT = time(0, 0)
+YEAR_DAYS = 365
+"""From so many days on a history has seen every season."""
 
 
 def civil_date(day: date | str) -> date:

@@ -61,6 +61,12 @@ def train(
         f"[green]{chosen.name}[/] learned from {report.windows:,} windows in {report.seconds:.0f} s{best}; "
         f"written to {out}"
     )
+    spec = fitted.forecaster.spec
+    if spec.past and not spec.features.seasons:
+        console.print(
+            f"[yellow]Not shown to it: {', '.join(spec.past)}.[/] Known up to the cutoff only, and under a year of "
+            "history: that would tell the season, not tomorrow."
+        )
     if register is not None:
         from forecast.registry.writer import register_folder
         from forecast.settings import Settings

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from forecast.calendars import YEAR_DAYS
 from forecast.features import civil, load, peers, weather
 from forecast.recipe import FeatureConfig
 from forecast.tables import Columns, Demand
@@ -19,7 +20,7 @@ BENT = 2
 """Of more numeric covariates known ahead than this, only the main columns of each have hinges; of more that end at the
 cutoff, none has: they would be too many."""
 NEAR = 0.25
-YEAR_ENDS, YEAR_DAYS = 3, 365
+YEAR_ENDS = 3
 
 
 class FeatureState(BaseModel):

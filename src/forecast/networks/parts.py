@@ -42,13 +42,12 @@ def steps_joined(patch: int | str, shape: NetworkShape) -> int:
         return patch
     if patch == "auto":
         return shape.steps_per_hour
-    return max(1, int(patch.removesuffix("h")) * (shape.level_steps // 7) // 24)
+    return max(1, int(patch.removesuffix("h")) * shape.day_steps // 24)
 
 
 def encoder_steps_per_day(patch: int, shape: NetworkShape) -> int | None:
     """Encoder steps in 24 hours; None where `patch` does not divide a day."""
-    day = max(1, shape.level_steps // 7)
-    return None if day % patch else day // patch
+    return None if shape.day_steps % patch else shape.day_steps // patch
 
 
 def make_decoder(
@@ -102,7 +101,7 @@ def make_highway(config: HighwayConfig, known_columns: int, shape: NetworkShape)
 
 def make_leads(shape: NetworkShape) -> Leads:
     """The hours ahead of a shape, or its steps where they are longer."""
-    return Leads(-(-shape.horizon // shape.stride), max(1, shape.level_steps // 7 // shape.stride))
+    return Leads(-(-shape.horizon // shape.stride), max(1, shape.day_steps // shape.stride))
 
 
 def make_outlook(config: OutlookConfig, told: int, heard: NeighboursConfig | None, shape: NetworkShape) -> Outlook:

@@ -40,6 +40,11 @@ class NetworkShape(BaseModel):
     peers: int = Field(default=0, ge=0)
     peer_columns: int = Field(default=0, ge=0)
 
+    @property
+    def day_steps(self) -> int:
+        """Steps in 24 hours, the level's week being seven of them; at least one."""
+        return max(1, self.level_steps // 7)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         rising = all(low < high for low, high in zip(self.quantiles, self.quantiles[1:], strict=False))

@@ -10,6 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
+from forecast.calendars import YEAR_DAYS
 from forecast.errors import ForecastError
 from forecast.sources.clockwork import short_step
 from forecast.sources.declaration import Declaration
@@ -80,7 +81,10 @@ def _report(source: Source, raw: Raw, query: str | None) -> Report:
     readable = table.frame is not None and table.step is not None
     series = tuple(series_facts(table.frame, table.zones, table.step)) if readable else ()
     findings = [Finding("error", str(problem)) for problem in table.problems]
-    findings += [Finding("warning", text) for text in (*table.notes, *_warnings(series, raw, table))]
+    findings += [
+        Finding("warning", text)
+        for text in (*table.notes, *_warnings(series, raw, table), *_unread(series, declaration))
+    ]
     rows = (*_rows(raw, declaration, table), *_values(series, declaration))
     suggestion = "" if table.problems else _suggestion(raw, declaration, query)
     return Report(raw.name, rows, series, tuple(findings), suggestion)
@@ -149,6 +153,19 @@ def _warnings(series: tuple[SeriesFacts, ...], raw: Raw, table: Tidy) -> list[st
     texts += [f"demand stands still for a day or longer: {_some(still)}"] if still else []
     texts += [f"the hour that the clock repeats is there only once: {_some(halved)}"] if halved else []
     return texts
+
+
+def _unread(series: tuple[SeriesFacts, ...], declaration: Declaration) -> list[str]:
+    """What is declared and yet shown to no model."""
+    if not series or not declaration.past:
+        return []
+    days = (max(one.last for one in series) - min(one.first for one in series)) / pd.Timedelta("1D")
+    if days >= YEAR_DAYS:
+        return []
+    return [
+        f"{', '.join(declaration.past)}: known up to the cutoff, and {days:.0f} days of history are under {YEAR_DAYS}; "
+        "that would tell the season and not tomorrow, so no model is shown it until the history is longer"
+    ]
 
 
 def _some(items: Sequence[object], limit: int = SHOWN) -> str:

@@ -195,6 +195,8 @@ def spec_of(span: Span, model: Model, features: Features) -> ForecasterSpec:
     """Everything about a model of this span that is no weight; not yet calibrated."""
     demand, recipe = span.demand, span.recipe
     week = 7 * demand.steps_per_day
+    # Neither a flag nor somebody's forecast of the demand is measured weather.
+    weather = set(demand.columns.known) - {*features.state.binary, *features.state.like_demand}
     scales = {one.unique_id: seasonal_scale(demand.observed(one), week) * demand.output_factor for one in demand.series}
     return ForecasterSpec(
         recipe=recipe,
@@ -216,7 +218,7 @@ def spec_of(span: Span, model: Model, features: Features) -> ForecasterSpec:
         trained_until=span.end.isoformat(),
         data_digest=demand.digest,
         seasonal_scale={name: float(scale) if np.isfinite(scale) else None for name, scale in scales.items()},
-        weather=OPTIMISTIC if set(demand.columns.known) - set(features.state.binary) else "none",
+        weather=OPTIMISTIC if weather else "none",
         made_with={"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     )
