@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.baselines.relative import Doubles, Relative
-from forecast.features import Features, Inputs
+from forecast.features import Features, Inputs, measured_in
 from forecast.features.civil import HOURS
 from forecast.forecaster.models import Arrays, Floats
 from forecast.windows import Ints
@@ -29,7 +29,8 @@ class HourlyRidge:
     A series with enough history has weights of its own; every other one, also an unseen one, those of all together.
 
     Attributes:
-        mean_F, std_F: of the training part's known values; a flag keeps its size.
+        mean_F, std_F: of the training part's known values; a flag keeps its size, a hinge has its straight column's
+            deviation.
         weights_GKD, bias_GK: per group and hour, D = F + weekend load columns; group 0 is all series together.
         group_S: each training series' group.
         load_F: which columns are relative to the window.
@@ -53,7 +54,8 @@ class HourlyRidge:
         load_F = np.array(features.future_load_columns)
         relative = Relative.of(inputs)
         columns_NF = relative.columns(inputs, load_F).reshape(-1, len(load_F))
-        mean_F, std_F = _moments(columns_NF[relative.learnable(inputs).reshape(-1)])
+        mean_F, own_std_F = _moments(columns_NF[relative.learnable(inputs).reshape(-1)])
+        std_F = own_std_F[list(measured_in(features.future_names))]
         width = len(load_F) + int(load_F.sum())
         return cls(
             mean_F, std_F, np.zeros((1, HOURS, width)), np.zeros((1, HOURS)),

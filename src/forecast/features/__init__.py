@@ -1,5 +1,6 @@
 """Columns of every step: clock, same-hour lags, weather shapes; from windows to what networks read."""
 
 from forecast.features.assembly import Features, FeatureState, Inputs, fit_features
+from forecast.features.weather import measured_in
 
-__all__ = ["FeatureState", "Features", "Inputs", "fit_features"]
+__all__ = ["FeatureState", "Features", "Inputs", "fit_features", "measured_in"]

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from forecast.features.load import Block, Past, extremes, flat, last_axis, mean
 
 MEMORY_HOURS = (6, 24, 48, 72)
+ABOVE = " above "
 
 
 def known_ahead(
@@ -83,7 +84,7 @@ def past_only(past: Past, name: str, plane: int, knots: tuple[float, ...]) -> li
 
 def _hinges(bent: list[tuple[Block, int]], knots: tuple[float, ...], past: Past) -> Block:
     """What some columns, each named by its block and its place there, have above each knot."""
-    names = tuple(f"{block.names[place]} above {knot:.12g}" for block, place in bent for knot in knots)
+    names = tuple(f"{block.names[place]}{ABOVE}{knot:.12g}" for block, place in bent for knot in knots)
     shape = (len(past.batch.values_BWC), past.horizon)
     value_KBH = np.stack([np.broadcast_to(block.value_BHK[:, :, place], shape) for block, place in bent])
     known_KBH = np.stack([np.broadcast_to(block.known_BHK[:, :, place], shape) for block, place in bent])
@@ -91,6 +92,19 @@ def _hinges(bent: list[tuple[Block, int]], knots: tuple[float, ...], past: Past)
     knot_K11 = np.tile(np.array(knots, dtype=np.float32), len(bent))[:, None, None]
     above_KBH = np.where(known_KBH, np.maximum(value_KBH - knot_K11, np.float32(0)), np.float32(0))
     return Block(names, last_axis(above_KBH), last_axis(known_KBH))
+
+
+def measured_in(names: tuple[str, ...]) -> tuple[int, ...]:
+    """For each column the place of the column whose deviation it is measured in: a hinge's straight one, else itself.
+
+    A hinge that is seldom active deviates so little that its own deviation as a unit would make every hot day a value
+    beyond the clip, and the hottest day no more than a hot one.
+
+    >>> measured_in(("hour", "t", "t above 18", "t above 30"))
+    (0, 1, 1, 1)
+    """
+    places = {name: place for place, name in enumerate(names)}
+    return tuple(places.get(name.rpartition(ABOVE)[0], place) for place, name in enumerate(names))
 
 
 def _running_means(past: Past, name: str, plane: int) -> Block:

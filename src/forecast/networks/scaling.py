@@ -48,7 +48,8 @@ class WindowScaling(nn.Module):
     the latter, and one with fewer known steps than a level needs leans on the usual ratio of scale to level, because
     three hours show no spread.
     Load columns become (x − level) / scale; then every column is standardised with the training windows' mean and
-    deviation, clipped, and zero where masked. Before `fit` the standardisation is the identity.
+    deviation (a hinge with that of its straight column: `NetworkShape.future_units`), clipped, and zero where masked.
+    Before `fit` the standardisation is the identity.
     """
 
     level: Tensor
@@ -60,6 +61,7 @@ class WindowScaling(nn.Module):
     def __init__(self, config: ScalingConfig, shape: NetworkShape) -> None:
         super().__init__()
         self.by, self.clip, self.level_steps = config.scale, config.clip, shape.level_steps
+        self.future_units = list(shape.future_units) or list(range(shape.future_columns))
         past_load = tuple(sorted({0, *shape.past_load_columns}))
         self.register_buffer("past_load_P", _flags(past_load, shape.past_columns), persistent=False)
         self.register_buffer("future_load_F", _flags(shape.future_load_columns, shape.future_columns), persistent=False)
@@ -162,8 +164,9 @@ class WindowScaling(nn.Module):
             columns["static"].add(static, ~static.isnan())
             columns["window"].add(_window_columns(window))
         for name in groups:
-            for part, values in zip(("mean", "std"), columns[name].result(), strict=True):
-                getattr(self, f"{name}_{part}").copy_(values)
+            mean, std = columns[name].result()
+            getattr(self, f"{name}_mean").copy_(mean)
+            getattr(self, f"{name}_std").copy_(std[self.future_units] if name == "future" else std)
 
     def _fit_level(self, batches: Iterable[Sequence[Tensor]]) -> tuple[Tensor, Tensor]:
         """Mean level of the windows with history, root of their mean variance about it, usual ratio of the two.

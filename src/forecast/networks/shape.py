@@ -15,7 +15,8 @@ class NetworkShape(BaseModel):
     `context` and `horizon` are the usual lengths in steps; a call may use others. Column 0 of the past is the load.
     `past_load_columns` and `future_load_columns` are in the load's unit and are scaled with the window.
     `hour_columns` = (a, b) says that future columns a to b-1 are the one-hot local hour. `level_steps` newest steps
-    make the window's level. `base_column` is a future column with somebody's forecast: the network adds to it. The
+    make the window's level. `future_units` names, for each future column, the column whose deviation it is measured in
+    (empty: each in its own). `base_column` is a future column with somebody's forecast: the network adds to it. The
     decoder walks in steps of `stride`: those of an hour. `peers` series, of which `peer_columns` are told at every
     cutoff, were learned together (0: a single one).
 
@@ -32,6 +33,7 @@ class NetworkShape(BaseModel):
     quantiles: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     past_load_columns: tuple[int, ...] = (0,)
     future_load_columns: tuple[int, ...] = ()
+    future_units: tuple[int, ...] = ()
     hour_columns: tuple[int, int] | None = None
     level_steps: int = Field(default=168, ge=1)
     steps_per_hour: int = Field(default=1, ge=1)
@@ -52,6 +54,11 @@ class NetworkShape(BaseModel):
             raise RecipeError(f"quantiles {self.quantiles}", "levels that rise inside (0, 1)", "sort and correct them")
         _check_columns("past_load_columns", self.past_load_columns, self.past_columns)
         _check_columns("future_load_columns", self.future_load_columns, self.future_columns)
+        _check_columns("future_units", self.future_units, self.future_columns)
+        if len(self.future_units) not in (0, self.future_columns):
+            raise RecipeError(
+                f"{len(self.future_units)} future_units", f"{self.future_columns} or none", "name one for each column"
+            )
         if self.base_column is not None:
             _check_columns("base_column", (self.base_column,), self.future_columns)
         first, end = self.hour_columns if self.hour_columns is not None else (0, 0)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from forecast.features import Features, peers
+from forecast.features import Features, measured_in, peers
 from forecast.features.civil import HOURS
 from forecast.forecaster import Model
 from forecast.forecaster.residual import Residual
@@ -180,6 +180,7 @@ def network_shape(features: Features, windows: WindowSet, levels: tuple[float, .
         quantiles=levels,
         past_load_columns=tuple(np.flatnonzero(features.past_load_columns).tolist()),
         future_load_columns=tuple(np.flatnonzero(features.future_load_columns).tolist()),
+        future_units=measured_in(features.future_names),
         hour_columns=(0, HOURS),
         level_steps=7 * demand.steps_per_day,
         steps_per_hour=max(1, demand.steps_per_day // 24),
