@@ -8,8 +8,8 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 TORCH_INDEX ?=
 # Test processes side by side, each with one thread.
 JOBS ?= 2
-BENCH ?= windows
-# Folder of the protocols' data, for BENCH=protocols.
+BENCH ?= $(if $(DATA),protocols,windows)
+# Folder of the data of the protocols; naming it runs the quick ones.
 DATA ?=
 SOURCES := src serving flows tests benchmarks
 TORCH := torch==2.13.0
@@ -61,7 +61,7 @@ format: $(STAMP) ## rewrite the sources as ruff wants them
 	@$(VENV)/bin/ruff check --fix --quiet $(SOURCES)
 	@$(VENV)/bin/ruff format $(SOURCES)
 
-bench: $(STAMP) ## measure: benchmarks/windows.py (BENCH=name: another; BENCH=protocols DATA=folder: the quick protocols)
+bench: $(STAMP) ## measure windows; DATA=folder: the quick protocols; BENCH=name: another of benchmarks/
 	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/$(BENCH).py $(DATA)
 
 serve: $(STAMP) ## the HTTP service with the registered champion

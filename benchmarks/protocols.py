@@ -1,6 +1,6 @@
 """The quick protocols: baselines beside the peers' published figures, minutes and not hours.
 
-Run with `make bench BENCH=protocols DATA=FOLDER` or `python benchmarks/protocols.py FOLDER`; a protocol whose file the
+Run with `make bench DATA=FOLDER` or `python benchmarks/protocols.py FOLDER`; a protocol whose file the
 folder lacks is left out, and named. One network or ensemble under one protocol: `forecast bench vic-a --data FILE`.
 """
 
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--recipe", default=RECIPES, help="Recipes, comma-separated.")
     options = parser.parse_args()
     if options.folder is None or not options.folder.is_dir():
-        print(f"no data folder {options.folder or ''}: make bench BENCH=protocols DATA=FOLDER", file=sys.stderr)
+        print(f"no data folder {options.folder or ''}: make bench DATA=FOLDER", file=sys.stderr)
         return 2
     return max(bench(name, options.folder / file, options.recipe) for name, file in FILES.items())
 

@@ -1,4 +1,4 @@
-"""Days hotter than almost all that were learned: a hinge is measured in its straight column's deviation, not its own."""
+"""Days hotter than almost all that were learned: a hinge is measured in its straight column, not in its own deviation."""
 
 from __future__ import annotations
 
