@@ -50,7 +50,10 @@ class _Clocked(_Body):
 class History(_Clocked):
     """What was measured: `y` and the covariates that the model reads, one list each, as long as `ds`."""
 
-    y: Numbers = Field(description="Mean demand (or energy, by `unit`) over each period; null where missing.")
+    y: Numbers = Field(
+        description="Mean demand (or energy, by `unit`) over each period; null where missing. All null for a meter "
+        "without history, where static columns tell the model its level; send `cutoff` then."
+    )
     available_at: Annotated[list[str | None], Field(fail_fast=True)] | None = Field(
         None, description="When each row became known; null: at the end of its period plus the model's delay."
     )

@@ -14,22 +14,29 @@ from serving.stamps import Nanoseconds, shown
 Values = npt.NDArray[np.float64]
 
 
-def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta) -> None:
-    """Refuses a history that is empty, all missing, out of order, of another step, or from the future."""
-    if not len(ds):
+def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta, *, blank: bool = False) -> None:
+    """Refuses a history that is out of order, of another step, or from the future; or without any value.
+
+    Args:
+        name: of the series.
+        ds, y: its periods.
+        step: the model's.
+        blank: whether a series may have no known value at all, as the model's static columns tell its level.
+    """
+    if not blank and not np.isfinite(y).any():
         raise DataError(
-            "the history is empty", "at least one value of y", "send the last days", series=name, column="y"
-        )
+            "every value of y is missing" if len(ds) else "the history is empty", "at least one value of y",
+            "send the last days; a meter without any needs a model that learned levels from static columns "
+            "(networks trained with static columns and `unseen`)", series=name, column="y",
+        )  # fmt: skip
+    if not len(ds):
+        return
     _check_order(name, ds)
     if len(ds) > 1:
         _check_runs(name, ds, step)
         gaps, counts = np.unique(np.diff(ds), return_counts=True)
         check_step(name, pd.Timedelta(int(gaps[counts.argmax()])), step)
     _check_clock(name, ds, int(ds[0]), step)
-    if not np.isfinite(y).any():
-        raise DataError(
-            "every value of y is missing", "at least one number", "send the last known ones", series=name, column="y"
-        )
     late = np.isfinite(y) & (ds > clock.now().value)
     if late.any():
         raise DataError(
@@ -40,16 +47,22 @@ def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta) -> 
 
 
 def check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: pd.Timedelta) -> None:
-    """Refuses a future that is out of order, off the history's clock, or not after it."""
+    """Refuses a future that is out of order, off the history's clock, or not after it; and no periods at all."""
+    both = np.concatenate([ds_past, ds_ahead])
+    if not len(both):
+        raise DataError(
+            "neither history nor future has a period", "one at the least", "send one with y null", series=name,
+            column="ds",
+        )  # fmt: skip
     _check_order(name, ds_ahead)
-    overlap = ds_ahead <= ds_past[-1]
+    overlap = ds_ahead <= ds_past[-1] if len(ds_past) else np.zeros(len(ds_ahead), dtype=bool)
     if overlap.any():
         raise DataError(
             f"{int(overlap.sum())} stamps of `future` lie within the history", "stamps after the last of the history",
             "send each period once; y may be null in the history", series=name, column="ds",
             stamps=shown(ds_ahead[overlap]),
         )  # fmt: skip
-    _check_clock(name, ds_ahead, int(ds_past[0]), step)
+    _check_clock(name, ds_ahead, int(both[0]), step)
 
 
 def _check_order(name: str, ds: Nanoseconds) -> None:

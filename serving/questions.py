@@ -62,7 +62,7 @@ class Question:
         near = [_near(one, cutoff, reach, spec.step, delay) for one in rows]
         demand = Demand.from_frame(
             _frame(near), columns=spec.columns, zone={one.unique_id: one.zone for one in near}, unit=unit,
-            freq=spec.step, delay=delay, source="request", country=spec.country,
+            freq=spec.step, delay=delay, source="request", country=spec.country, forecast_only=True,
         )  # fmt: skip
         return cls(
             demand, cutoff, request.horizon, request.delivery_day,
@@ -134,11 +134,19 @@ def _check_rows(rows: int, most: int) -> None:
 
 def _last_known(rows: Sequence[Rows], step: pd.Timedelta, delay: pd.Timedelta) -> pd.Timestamp:
     """When the newest value became known by the delay rule, as `Demand.last_known_end` says."""
-    return pd.Timestamp(max(int(one.ds[one.known][-1]) for one in rows) + step.value + delay.value, tz="UTC")
+    newest = [int(one.ds[one.known][-1]) for one in rows if one.known.any()]
+    if not newest:
+        raise RequestError(
+            "no cutoff, and no value of y is known that a forecast could follow", "the moment of the forecast",
+            "send `cutoff`", column="cutoff",
+        )  # fmt: skip
+    return pd.Timestamp(max(newest) + step.value + delay.value, tz="UTC")
 
 
 def _near(one: Rows, cutoff: pd.Timestamp, reach: pd.Timedelta, step: pd.Timedelta, delay: pd.Timedelta) -> Rows:
     """The rows that can touch the forecast."""
+    if not one.known.any():
+        return one.about(cutoff - reach, cutoff, cutoff + pd.Timedelta(days=MAX_HORIZON_DAYS), step)
     near = one.since(cutoff - reach)
     if not (near.known & (near.known_at(step, delay) <= cutoff.value)).any():
         stamps = one.ds[one.known]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,7 @@ class Rows:
 
         Raises:
             DataError: a column is missing or has another length; stamps are naive, doubled, out of order, of another
-                step or in the future; every y is missing.
+                step or in the future; every y is missing, and no static column tells the model the level.
             DeclarationError: its zone is not known.
         """
         past, ahead = one.history, one.future
@@ -56,7 +56,7 @@ class Rows:
         ds_ahead = _stamps(one, ahead, _length(ahead), spec) if ahead else ds_past[:0]
         _check_lengths(one.unique_id, read, len(ds_past))
         _check_lengths(one.unique_id, coming, len(ds_ahead))
-        check_history(one.unique_id, ds_past, read["y"], spec.step)
+        check_history(one.unique_id, ds_past, read["y"], spec.step, blank=spec.starts_from_static)
         check_future(one.unique_id, ds_past, ds_ahead, spec.step)
         blank = np.full(len(ds_ahead), np.nan)
         columns = {name: np.concatenate([values, coming.get(name, blank)]) for name, values in read.items()}
@@ -81,12 +81,23 @@ class Rows:
 
     def since(self, moment: pd.Timestamp) -> Rows:
         """Only the rows whose period starts at `moment` or later."""
-        keep = self.ds >= moment.value
+        return self._only(self.ds >= moment.value)
+
+    def about(self, first: pd.Timestamp, cutoff: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> Rows:
+        """Of a series without any y only the rows from `first` to `last`, or one blank row at the cutoff."""
+        keep = (self.ds >= first.value) & (self.ds <= last.value)
+        if keep.any():
+            return self._only(keep)
+        place = self.ds[0] - (self.ds[0] - cutoff.value) // step.value * step.value
+        columns = {name: np.full(1, np.nan) for name in self.columns}
+        return replace(self, ds=np.array([place], dtype=np.int64), columns=columns, available_at=None)
+
+    def _only(self, keep: npt.NDArray[np.bool_]) -> Rows:
         if keep.all():
             return self
         columns = {name: values[keep] for name, values in self.columns.items()}
         available = self.available_at[keep] if self.available_at is not None else None
-        return Rows(self.unique_id, self.zone, self.ds[keep], columns, available, self.static, self.unread)
+        return replace(self, ds=self.ds[keep], columns=columns, available_at=available)
 
 
 def _columns(

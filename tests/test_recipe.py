@@ -9,7 +9,18 @@ import pytest
 from pydantic import ValidationError
 
 from forecast.errors import RecipeError
-from forecast.recipe import CorrectionConfig, EnsembleModel, NetworkModel, Recipe, RidgeModel, Task, TreesModel
+from forecast.recipe import (
+    CorrectionConfig,
+    EnsembleModel,
+    FeatureConfig,
+    NetworkModel,
+    Recipe,
+    RidgeModel,
+    Task,
+    TrainingConfig,
+    TreesModel,
+)
+from forecast.recipe.models import LARGEST_SEED
 from tests.builders import TINY, TINY_ON_RIDGE
 
 TOML = """
@@ -121,6 +132,43 @@ def test_seeds_are_counted_on_over_the_networks() -> None:
     assert ridge.seeded(7) == ridge
     assert ridge.members == (RidgeModel(),)
     assert ridge.trainings == ()
+
+
+@pytest.mark.parametrize("seed", [-1, LARGEST_SEED])
+def test_seeds_of_all_networks_are_ones_that_a_recipe_may_hold(seed: int) -> None:
+    both = TINY.model_copy(update={"model": EnsembleModel(members=(TINY.model, TINY.model))})  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match=f"seed {seed}.* for 2 models; expected 0 to {LARGEST_SEED - 1}"):
+        both.seeded(seed)
+    last = both.seeded(LARGEST_SEED - 1)
+    assert Recipe.model_validate_json(last.model_dump_json()) == last
+
+
+@pytest.mark.parametrize("context", ["7", " 7 ", "+7", "-7"])
+def test_a_context_without_its_unit_is_refused(context: str) -> None:
+    with pytest.raises(RecipeError, match=r"without a unit; expected .*such as 7d or 48h\. Add the unit"):
+        Recipe(name="r", model=RidgeModel(), context=context)
+
+
+def test_a_context_shorter_than_a_step_is_refused_where_it_meets_the_step() -> None:
+    recipe = Recipe(name="r", model=RidgeModel(), context="30min")
+    assert recipe.context_steps(pd.Timedelta("30min")) == 1
+    with pytest.raises(RecipeError, match=r"context 30min of recipe 'r', on steps of 0 days 01:00:00; expected .*one"):
+        recipe.context_steps(pd.Timedelta("1h"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seed", -1), ("seed", 2**31), ("threads", 0), ("threads", 257), ("rate", float("inf")), ("rate", float("nan"))],
+)
+def test_what_no_training_could_use_is_refused(field: str, value: float) -> None:
+    with pytest.raises(ValidationError, match=field):
+        TrainingConfig.model_validate({field: value})
+
+
+def test_lags_beyond_the_reach_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"same_hour_days 8 with reach_days 7; expected .*Raise features.reach_days"):
+        FeatureConfig(same_hour_days=8, reach_days=7)
+    assert FeatureConfig(same_hour_days=7, reach_days=7).same_hour_days == 7
 
 
 @pytest.mark.parametrize(

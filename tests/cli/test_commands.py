@@ -2,71 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.cli import main
-from forecast.forecaster import Forecaster
+from tests.cli.conftest import LISBON, Forecast
 
-RECIPE = """
-name = "tiny"
-context = "2d"
-[model]
-kind = "network"
-[model.network]
-encoder = { kind = "gru", width = 8 }
-decoder = { kind = "direct", width = 16 }
-[model.training]
-epochs = 2
-windows_per_epoch = 64
-"""
 QUANTILES = [f"q0.{level}" for level in range(1, 10)]
-
-Forecast = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> Path:
-    """Seventy days of hourly demand across the clock change of 31 March, with a temperature, as a CSV in local time."""
-    ds = pd.date_range("2024-02-01", periods=24 * 70, freq="1h", tz="Europe/Lisbon")
-    rng = np.random.default_rng(2)
-    temperature = 15 + 5 * np.sin(np.arange(len(ds)) / 24 * 2 * np.pi)
-    demand = 300 + 60 * np.sin((np.arange(len(ds)) - 7) / 24 * 2 * np.pi) + rng.normal(0, 5, len(ds))
-    frame = pd.DataFrame({"timestamp": ds.strftime("%Y-%m-%d %H:%M"), "demand": demand, "temperature": temperature})
-    path = tmp_path / "city.csv"
-    frame.to_csv(path, index=False)
-    (tmp_path / "tiny.toml").write_text(RECIPE)
-    return path
-
-
-@pytest.fixture
-def forecast(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., tuple[int, str]]:
-    """Runs a command as the console script does; exit code, and all that was printed, unwrapped."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("FORECAST_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-    def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["forecast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        told = capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
-        return int(stopped.value.code or 0), told.out + told.err
-
-    return run
-
-
-LISBON = ("--zone", "Europe/Lisbon", "--known", "temperature")
 WALK = ("backtest", "CITY", "--zone", "Europe/Lisbon", "--start", "2024-03-29", "--end", "2024-04-02")
 
 
@@ -92,70 +35,6 @@ def test_train_predict_and_walk_write_the_same_columns(city: Path, forecast: For
     assert sorted(hours) == [23, 24, 24, 24, 24]
     assert "★" in told
     assert "weather: actual (optimistic)" in " ".join(told.split())
-
-
-def test_a_delivery_day_of_23_hours(city: Path, forecast: Forecast, tmp_path: Path) -> None:
-    assert forecast("train", city, *LISBON, "--recipe", "seasonal_naive_week", "--out", "model")[0] == 0
-    code, told = forecast(
-        "predict", city, *LISBON, "--model", "model", "--cutoff", "2024-03-30T10:00", "--delivery-day", "2024-03-31",
-        "--quantiles", "0.1,0.5,0.9", "--out", "day.parquet",
-    )  # fmt: skip
-    assert code == 0, told
-    said = pd.read_parquet(tmp_path / "day.parquet")
-    assert len(said) == 23
-    assert list(said.columns[-3:]) == ["q0.1", "q0.5", "q0.9"]
-
-
-def test_days_have_peaks_that_no_hour_exceeds(city: Path, forecast: Forecast, tmp_path: Path) -> None:
-    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
-    code, told = forecast(
-        "predict", city, *LISBON, "--model", "model", "--cutoff", "2024-03-30", "--horizon", 60, "--quantiles",
-        "0.1,0.5,0.9", "--out", "hours.parquet", "--daily", "days.csv",
-    )  # fmt: skip
-    assert code == 0, told
-    assert "2 days, peaks in MW and energy in MWh, written to days.csv" in told
-    hours, days = pd.read_parquet(tmp_path / "hours.parquet"), pd.read_csv(tmp_path / "days.csv")
-    assert list(days.columns[:4]) == ["unique_id", "day", "cutoff", "model"]
-    assert days["day"].tolist() == ["2024-03-30", "2024-03-31"]
-    assert days["hours"].tolist() == [24, 23]
-    assert set(days["cutoff"]) == {"2024-03-30T00:00:00Z"}
-    assert [name for name in days.columns if name.startswith("peak_q")] == ["peak_q0.1", "peak_q0.5", "peak_q0.9"]
-    civil = hours["ds"].dt.tz_convert("Europe/Lisbon").dt.strftime("%Y-%m-%d")
-    for level in ("q0.1", "q0.5", "q0.9"):
-        highest = hours[level].groupby(civil).max()[days["day"]].to_numpy()
-        assert (days[f"peak_{level}"] >= highest).all()
-    assert (days["energy_q0.1"] < days["energy_q0.9"]).all()
-    assert days["energy_q0.5"].tolist() == pytest.approx([24 * 300, 23 * 300], rel=0.05)
-
-
-def test_days_of_a_model_without_ranks(city: Path, forecast: Forecast, tmp_path: Path) -> None:
-    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
-    model = Forecaster.load(tmp_path / "model")
-    assert len(model.ranks_DH) > 20
-    replace(model, ranks_DH=np.zeros((0, 0), dtype=np.float32)).save(tmp_path / "bare")
-    words = ("--cutoff", "2024-04-05", "--horizon", 24)
-    for name in ("model", "bare"):
-        code, told = forecast("predict", city, *LISBON, "--model", name, *words, "--daily", f"{name}.parquet")
-        assert code == 0, told
-    learned, prior = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("model", "bare"))
-    assert len(learned) == len(prior) == 1
-    assert learned["energy_q0.9"][0] != prior["energy_q0.9"][0]
-
-
-def test_no_whole_day_writes_nothing(city: Path, forecast: Forecast, tmp_path: Path) -> None:
-    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
-    code, told = forecast("predict", city, *LISBON, "--model", "model", "--horizon", 6, "--daily", "days.csv")
-    assert code == 2, told
-    assert "no forecast spans a whole delivery day" in told
-    assert not [*tmp_path.glob("days.csv"), *tmp_path.glob("forecast.csv")]
-
-
-def test_predict_begins_after_the_last_known_value(city: Path, forecast: Forecast, tmp_path: Path) -> None:
-    assert forecast("train", city, *LISBON, "--recipe", "ridge", "--out", "model")[0] == 0
-    code, told = forecast("predict", city, *LISBON, "--model", "model", "--horizon", 6, "--out", "next.csv")
-    assert code == 0, told
-    assert "known-ahead column 'temperature' misses 6 of 6 steps" in told
-    assert len(pd.read_csv(tmp_path / "next.csv")) == 6
 
 
 def test_options_in_a_file_and_a_flag_that_wins(city: Path, forecast: Forecast, tmp_path: Path) -> None:

@@ -78,6 +78,36 @@ def test_it_is_plain_json(fitted: dict[str, Forecaster], north: Demand) -> None:
     assert list(frame.columns) == ["lead_hours", "ds", "baseline", "calendar", "weather", "inertia", "forecast"]
 
 
+@pytest.mark.parametrize(
+    ("blank", "said"),
+    [
+        ((), {}),
+        (("temperature",), {"weather": "not given"}),
+        (("holiday",), {"calendar": "partly not given"}),
+        (("temperature", "holiday"), {"weather": "not given", "calendar": "partly not given"}),
+    ],
+)
+def test_what_is_not_given_ahead_is_said_beside_its_share(
+    blank: tuple[str, ...], said: dict[str, str], fitted: dict[str, Forecaster]
+) -> None:
+    frame = long_frame(days=60, names=("north",))
+    frame.loc[frame["ds"] >= CUTOFF, list(blank)] = np.nan
+    explanation = explain(fitted["ridge"], make_demand(frame), CUTOFF)
+    assert explanation.not_given == said
+    assert json.loads(json.dumps(explanation.as_dict()))["attribution"]["not_given"] == said
+    assert explanation.label("weather") == ("weather (not given)" if "weather" in said else "weather")
+    assert explanation.label("inertia") == "inertia"
+    assert list(explanation.groups) == ["calendar", "weather", "inertia"]
+
+
+def test_weather_that_is_given_for_some_steps_is_partly_not_given(fitted: dict[str, Forecaster]) -> None:
+    frame = long_frame(days=60, names=("north",))
+    frame.loc[frame["ds"] >= CUTOFF + pd.Timedelta("20h"), "temperature"] = np.nan
+    told = make_demand(frame)
+    assert explain(fitted["ridge"], told, CUTOFF).label("weather") == "weather (partly not given)"
+    assert explain(fitted["ridge"], told, CUTOFF, horizon=20).label("weather") == "weather"
+
+
 def test_energy_is_explained_in_the_sources_unit(fitted: dict[str, Forecaster]) -> None:
     frame = long_frame(days=40, names=("north",), freq="30min")
     ridge = {

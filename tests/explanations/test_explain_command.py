@@ -79,6 +79,32 @@ def test_json_is_the_librarys_answer_and_nothing_else(
     assert not (files / "explanation").exists()
 
 
+def test_weather_that_is_not_given_gets_no_credit(command: Command) -> None:
+    code, told, error = command("ridge", "north.csv", *COLUMNS, "--horizon", 6, "--out", "why")
+    assert code == 0, error
+    lines = told.splitlines()
+    (head,) = [number for number, line in enumerate(lines) if "inertia" in line]
+    assert lines[head - 1].split() == ["calendar", "weather"]
+    assert "(partly not given)  (not given)  inertia" in lines[head]
+    assert "weather (not given): holds what leaving its columns empty does to the forecast" in told
+    assert "did not learn to do without" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "sentences"),
+    [
+        (("north.csv", "ridge"), ("MODEL is north.csv, a file", "Swap the two: forecast explain ridge north.csv")),
+        (("nowhere", "north.csv"), ("MODEL is nowhere, and there is no such folder", "Name the model first")),
+        (("nowhere.csv", "ridge"), ("MODEL is nowhere.csv", "Swap the two: forecast explain ridge nowhere.csv")),
+    ],
+)
+def test_swapped_words_are_told_apart(words: tuple[str, str], sentences: tuple[str, ...], command: Command) -> None:
+    code, _, error = command(*words, *COLUMNS)
+    assert code == 2
+    assert all(one in error for one in sentences), error
+    assert "--model" not in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

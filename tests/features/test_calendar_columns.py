@@ -118,7 +118,7 @@ def test_every_column_has_a_name_of_its_own(columns: Columns) -> None:
     assert sum(features.past_load_columns) == 1 + (beside > 0)
 
 
-@pytest.mark.parametrize("off", [{"similar_days": False}, {"recent": False}, {"same_hour_days": 20}, {"knots": 0}])
+@pytest.mark.parametrize("off", [{"similar_days": False}, {"recent": False}, {"same_hour_days": 14}, {"knots": 0}])
 def test_what_is_switched_off_is_not_there(off: dict[str, object]) -> None:
     demand = make_demand(long_frame(days=40))
     count = {}
@@ -129,6 +129,4 @@ def test_what_is_switched_off_is_not_there(off: dict[str, object]) -> None:
         count[config] = inputs.future_BHF.shape[2]
         assert inputs.future_BHF.shape[2] == inputs.future_mask_BHF.shape[2] == len(features.future_names)
     before, after = count.values()
-    assert (
-        after - before == {"similar_days": -1, "recent": -30, "same_hour_days": 13, "knots": -7 * 20}[next(iter(off))]
-    )
+    assert after - before == {"similar_days": -1, "recent": -30, "same_hour_days": 7, "knots": -7 * 20}[next(iter(off))]

@@ -1,4 +1,4 @@
-"""Days hotter than almost all that were learned: a hinge is measured in its straight column, not in its own deviation."""
+"""Days hotter than almost all that were learned: hinges are measured in the deviation of their straight column."""
 
 from __future__ import annotations
 

@@ -122,6 +122,15 @@ def test_mistakes_get_a_sentence_and_code_2(arguments: tuple[str, ...], sentence
     assert sentence in " ".join(told.split()), told
 
 
+def test_the_help_says_which_file_each_protocol_needs(forecast: Forecast) -> None:
+    code, told = forecast("--help")
+    assert code == 0
+    text = " ".join(told.replace("│", " ").split())
+    for words in ("half-hourly Victoria", "hourly EIA-930", "eia930_series.csv beside it", "ten-minute Tetouan"):
+        assert words in text
+    assert all(f" {name}" in text for name in protocols.PROTOCOLS)
+
+
 def test_a_recipe_may_not_be_called_like_a_peer(forecast: Forecast, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('name = "lightgbm"\n[model]\nkind = "ridge"\n')
     code, told = forecast("vic-a", "--data", "any", "--recipe", "mine.toml", "--peers")

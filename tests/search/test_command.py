@@ -92,6 +92,45 @@ def test_leaving_out_says_what_it_is(forecast: Forecast, tmp_path: Path, kind: s
     assert set(pd.read_csv(tmp_path / "left.csv")["unique_id"]) == {"north", "south"}
 
 
+def test_the_usual_space_of_a_ridge_acts_and_says_what_it_leaves_out(forecast: Forecast) -> None:
+    words = ("--recipe", "ridge", "--trials", "10", "--folds", "1", "--fold-days", "4")
+    code, told = forecast("one.csv", *COLUMNS, *words)
+    assert code == 0, told
+    (line,) = [line for line in told.splitlines() if line.startswith("Not searched: ")]
+    assert "model.per_series (it takes two series" in line
+    assert "model.alphas.0 (the ridge itself chooses among 6 penalties)" in line
+    assert "All trials score the same" not in told
+
+
+def test_a_space_in_which_nothing_acts_is_told(forecast: Forecast, tmp_path: Path) -> None:
+    (tmp_path / "idle.toml").write_text("model.per_series = [true, false]\n")
+    words = ("--recipe", "ridge", "--space", "idle.toml", "--trials", "8", "--folds", "1", "--fold-days", "4")
+    code, told = forecast("one.csv", *COLUMNS, *words)
+    assert code == 0, told
+    assert "All trials score the same: nothing in this search space acts on this table." in told
+
+
+def test_the_days_of_a_walk_are_helped_with(forecast: Forecast) -> None:
+    code, told = forecast("--help")
+    assert code == 0
+    for option, said in {"--start": "First civil day that --nested", "--end": "Last civil day that --nested"}.items():
+        assert [line for line in told.splitlines() if f" {option} " in line and said in line], option
+
+
+@pytest.mark.parametrize("out", ["nofolder/mine.toml", "folder.toml", "mine.csv"])
+def test_where_the_choice_goes_is_checked_before_data_is_read(
+    out: str, forecast: Forecast, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def early(*_: object, **__: object) -> None:
+        raise AssertionError("--out is checked too late")
+
+    (tmp_path / "folder.toml").mkdir()
+    monkeypatch.setattr("forecast.cli.options.read", early)
+    code, told = forecast("one.csv", *COLUMNS, *SMALL, "--out", out)
+    assert code == 2, told
+    assert f"--out {out}" in told
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -102,7 +141,10 @@ def test_leaving_out_says_what_it_is(forecast: Forecast, tmp_path: Path, kind: s
         (("--nested", "--start", "2024-03-20", "--end", "2024-03-21", "--until", "2024-03-01"), "leave out --until"),
         (("--out", "mine.csv"), "ends in .toml"),
         (("--recipe", "ridge", "--trials", "0"), "0 trials"),
-        (("--recipe", "ridge", "--folds", "0"), "0 folds"),
+        (("--recipe", "ridge", "--folds", "0"), "0 folds; expected 1 or more"),
+        (("--recipe", "ridge", "--fold-days", "0"), "folds of 0 days"),
+        (("--recipe", "ridge", "--folds", "50"), "50 inner folds x 13 days"),
+        (("--recipe", "ridge", "--fold-days", "500"), "4 inner folds x 500 days"),
         (("--recipe", "seasonal_naive_week"), "nothing to search"),
     ],
 )

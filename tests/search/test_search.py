@@ -17,15 +17,15 @@ import pytest
 
 from forecast.audit import poison
 from forecast.backtest import walk
-from forecast.errors import NotEnoughHistory, RegistryError, TrainingError
+from forecast.errors import RegistryError, TrainingError
 from forecast.metrics import score
 from forecast.recipe import Recipe, Task
 from forecast.search import Search, Space, inner_folds, search
-from forecast.search.folds import geometric_mean, scales_of
+from forecast.search.folds import scales_of
 from forecast.settings import Settings
 from forecast.tables import Demand
 from forecast.training import Fitted, fit
-from tests.builders import long_frame, make_demand, plain, utc
+from tests.builders import long_frame, make_demand, utc
 from tests.search.conftest import GOOD, RUINED, Counted, alphas, remembered, ridge
 
 WIDE = {"model.alphas.0": {"low": 1e-3, "high": 1e12, "log": True}}
@@ -55,38 +55,6 @@ def test_the_score_is_the_geometric_mean_of_plain_walks(demand: Demand, task: Ta
         folds.append(score(table, scales=scales_of(demand))["scaled_pinball"].iloc[0])
     assert found.folds == pytest.approx(folds)
     assert found.score == pytest.approx(np.prod(folds) ** (1 / 3))
-
-
-def test_one_wild_fold_does_not_decide() -> None:
-    assert geometric_mean([2.0, 0.5]) == pytest.approx(1.0)
-    steady, usually_better = [1.0, 1.0, 1.0, 1.3], [0.8, 0.8, 0.8, 2.2]
-    assert np.mean(usually_better) > np.mean(steady)
-    assert geometric_mean(usually_better) < geometric_mean(steady)
-
-
-def test_folds_are_the_last_stretches_and_reach_no_further_than_what_is_known(demand: Demand) -> None:
-    until = utc("2024-03-20T06:00")
-    plans = inner_folds(demand.as_of(until), Task(horizon=48, every="1d"), 3, 4)
-    assert [len(plan.cutoffs) for plan in plans] == [4, 4, 4]
-    moments = plans[0].cutoffs.append([plan.cutoffs for plan in plans[1:]])
-    assert moments[-1] == utc("2024-03-18")
-    assert (np.diff(moments) == np.timedelta64(1, "D")).all()
-
-
-def test_folds_of_delivery_days_end_before_what_is_known(demand: Demand) -> None:
-    task = Task(horizon=38, every="delivery-day", gate="D-1T10:00")
-    plans = inner_folds(demand.as_of(utc("2024-03-20T06:00")), task, 2, 4)
-    assert [len(plan.cutoffs) for plan in plans] == [4, 4]
-    assert plans[-1].spans is not None
-    assert plans[-1].spans[-1][1] == utc("2024-03-20")
-
-
-def test_a_fold_without_measurements_is_left_out(demand: Demand, task: Task) -> None:
-    frame = demand.to_frame()
-    frame.loc[(frame["ds"] >= utc("2024-03-15")) & (frame["ds"] < utc("2024-03-22")), "y"] = np.nan
-    assert len(inner_folds(make_demand(frame), task, 4, 4)) == 3
-    with pytest.raises(NotEnoughHistory, match="inner fold"):
-        inner_folds(plain(np.arange(30.0)), Task(horizon=48), 2)
 
 
 def test_the_search_reads_nothing_that_came_later(demand: Demand, task: Task) -> None:

@@ -96,11 +96,14 @@ DATA_MISTAKES: dict[str, tuple[Change, str | None, list[str], str]] = {
         lambda b: history(b)["y"].__setitem__(5, 1e300), "y", ["2014-03-04T05:00:00Z: 1e+300"], "are not numbers",
     ),
     "shorter column": (lambda b: history(b)["y"].pop(), "y", [], "959 values beside 960 stamps"),
-    "empty history": (
-        lambda b: north(b).update(history={"ds": [], "y": [], "humidity": [], "temperature": []}), "y", [],
-        "history is empty",
+    "no period at all": (
+        lambda b: north(b).update(history={"ds": [], "y": [], "humidity": [], "temperature": []}, future=None), "ds",
+        [], "neither history nor future has a period",
     ),
-    "all null": (lambda b: history(b).update(y=[None] * 960), "y", [], "every value of y is missing"),
+    "all null and unsorted": (
+        lambda b: (history(b).update(y=[None] * 960), swap(history(b)["ds"])), "ds", ["2014-03-04T04:00Z"],
+        "not in time order",
+    ),
     "future overlaps": (
         lambda b: north(b)["future"]["ds"].__setitem__(0, "2014-04-12T23:00:00Z"), "ds", ["2014-04-12T23:00Z"],
         "1 stamps of `future` lie within the history",

@@ -65,6 +65,24 @@ def test_several_demand_columns_are_several_series(write: Write) -> None:
     assert [one.unique_id for one in only.series] == ["south"]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("blank", ["", " ", None])
+def test_meters_without_a_value_are_for_tables_that_are_only_forecast_from(
+    tmp_path: Path, kind: str, blank: str | None
+) -> None:
+    frame = pd.DataFrame({"ds": HOURS * 2, "unique_id": ["new"] * 6 + ["other"] * 6, "y": blank, "size": 3.0})
+    path = tmp_path / f"new.{kind}"
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    declared = Declaration(zone="Europe/Lisbon", static="size")
+    with pytest.raises(DataError, match=r"'new': every value of demand is missing.*Check --target"):
+        read(path, declared)
+    demand = read(path, declared.model_copy(update={"forecast_only": True}))
+    assert [(one.unique_id, len(one), one.static["size"]) for one in demand.series] == [
+        ("new", 6, 3.0), ("other", 6, 3.0),
+    ]  # fmt: skip
+    assert np.isnan(demand.arena_RC).all()
+
+
 def test_future_rows_may_carry_what_is_known_ahead(write: Write) -> None:
     path = write("ds,y,temp", "2014-01-01 00:00,1,5", "2014-01-01 01:00,2,6", "2014-01-01 02:00,,7")
     with clock.using("2014-01-01T02:00Z"):

@@ -33,6 +33,7 @@ def test_its_temperature_may_be_unknown_ahead() -> None:
 def test_it_describes_itself() -> None:
     assert read("sample", Declaration(unit="GW", zone="Australia/Melbourne")).digest == read_sample().digest
     assert read("sample", Declaration(unit="MW", stamp="start", delay="0h")).unit == "GW"
+    assert read("sample", Declaration(forecast_only=True)).digest == read_sample().digest
     with pytest.raises(DeclarationError, match=r"the sample describes itself, and zone is declared as 'UTC'"):
         read("sample", Declaration(zone="UTC"))
     report = check("sample")

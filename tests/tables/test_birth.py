@@ -72,6 +72,18 @@ def test_values_of_the_future_are_refused_and_weather_of_the_future_is_not() -> 
         assert len(Demand.from_frame(frame, columns=Columns(known=("temperature",))).series[0]) == 48
 
 
+def test_a_table_that_is_only_forecast_from_may_hold_meters_without_a_value() -> None:
+    frame = pd.concat([hourly(), hourly(np.full(48, np.nan)).assign(unique_id="new")])
+    demand = Demand.from_frame(frame, forecast_only=True)
+    assert np.isnan(demand.by_id["new"].values_TC).all()
+    assert demand.last_known_end() == utc("2024-01-03")
+    assert demand.as_of("2024-01-02T00:00Z").select(["new"]).forecast_only
+    with pytest.raises(DataError, match=r"'new': every value of y is missing"):
+        Demand.from_frame(frame)
+    with pytest.raises(DataError, match="not numbers"):
+        Demand.from_frame(hourly("closed"), forecast_only=True)
+
+
 def test_half_hours_after_hours_are_mixed_frequencies_not_a_table_full_of_gaps() -> None:
     early = pd.date_range(utc("2024-01-01"), periods=100, freq="1h")
     late = pd.date_range(early[-1] + pd.Timedelta("30min"), periods=400, freq="30min")

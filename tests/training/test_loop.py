@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from forecast.errors import NonFiniteLoss
 from forecast.features import Features, fit_features
 from forecast.networks.arrays import state_arrays
 from forecast.networks.configs import (
@@ -71,6 +72,18 @@ def test_an_epoch_tells_the_gradient_norm_and_the_share_that_was_clipped(data: F
     assert loose["clipped_share"] == 0.0
     assert loose["gradient_norm"] > 0
     assert tight["gradient_norm"] > 1e3 * 1e-6  # the norm before clipping
+
+
+@pytest.mark.parametrize(("folder", "epochs", "kept"), [(False, 1, False), (True, 0, False), (True, 1, True)])
+def test_a_checkpoint_is_promised_only_where_there_is_one(
+    folder: bool, epochs: int, kept: bool, data: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(network(data), data, settings(), None, "cpu")
+    honest = loop._rate
+    monkeypatch.setattr(loop, "_rate", lambda step: honest(step) if step < epochs * loop.steps else float("nan"))
+    with pytest.raises(NonFiniteLoss, match=r"Lower training\.rate or training\.clip") as stopped:
+        loop.run("learn", 3, Silent(), tmp_path / "learn.safetensors" if folder else None)
+    assert ("the last good checkpoint is kept" in str(stopped.value)) == kept
 
 
 def test_the_norm_is_that_of_the_gradient(data: Feed) -> None:

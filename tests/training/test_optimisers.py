@@ -81,6 +81,20 @@ def test_rmsprop_with_momentum_smooths_the_steps() -> None:
     assert path(optimiser="rmsprop", momentum=0.9) == pytest.approx(textbook(steps()), rel=1e-12)
 
 
+def test_momentum_is_the_usual_one_of_each_optimiser_unless_the_recipe_names_it() -> None:
+    """rmsprop steps 1 / (1 - 0.9) as far with momentum 0.9, so without word of it there is none."""
+    assert path(optimiser="sgd") == path(optimiser="sgd", momentum=0.9)
+    assert path(optimiser="rmsprop") == path(optimiser="rmsprop", momentum=0)
+    assert path(optimiser="sgd", momentum=0) != path(optimiser="sgd")
+
+
+def test_the_momentum_of_an_old_recipe_is_kept() -> None:
+    old = TrainingConfig.model_validate_json('{"optimiser": "rmsprop", "momentum": 0.9}')
+    assert old.momentum == 0.9
+    (group,) = make_optimiser(nn.Linear(1, 1), old).param_groups
+    assert group["momentum"] == 0.9
+
+
 def test_adam_joins_momentum_and_rmsprop_with_bias_correction() -> None:
     def steps() -> Iterator[float]:
         v = s = 0.0

@@ -161,6 +161,6 @@ def test_impossible_wishes_are_refused_by_name(trained: Forecaster) -> None:
         fine_tune(trained, own, epochs=1, rate=1e-3, freeze=("tail",))  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="at least one part that learns"):
         fine_tune(trained, own, epochs=1, rate=1e-3, freeze=get_args(Part))
-    for wrong in ({"epochs": 0, "rate": 1e-3}, {"epochs": 1, "rate": 0.0}):
-        with pytest.raises(RecipeError, match="epochs from 1 and a rate above 0"):
+    for wrong in ({"epochs": 0, "rate": 1e-3}, {"epochs": 1, "rate": 0.0}, {"epochs": 1, "rate": np.inf}):
+        with pytest.raises(RecipeError, match="epochs from 1 and a finite rate above 0"):
             fine_tune(trained, own, **wrong)  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ from forecast.cli.options import (
 )
 from forecast.cli.predict import check_out, write_table
 from forecast.cli.refitting import Refitting
+from forecast.cli.train import check_horizon
 
 
 @with_data
@@ -60,6 +61,7 @@ def backtest(
     demand = data.demand()
     zone = demand.series[0].zone
     plan = Plan.of(start, end, every, zone, demand.step, horizon=horizon, gate=gate)
+    check_horizon(plan.horizon, demand)
     task = Task(horizon=plan.horizon, every=every, gate=gate)
     with bars() as shown:
         fits = {

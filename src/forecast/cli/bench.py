@@ -25,7 +25,15 @@ ALWAYS = "seasonal_naive_day,seasonal_naive_week"
 
 def bench(
     protocol: Annotated[str, typer.Argument(help="vic-a, vic-b, vic-dec, eia-33, eia-33+ or tet.")],
-    data: Annotated[Path, typer.Option(help="The protocol's data file, Parquet.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="The protocol's Parquet file: vic-a, vic-b, vic-dec: half-hourly Victoria "
+            "(victoria_2012_2014_halfhourly.parquet); eia-33, eia-33+: hourly EIA-930 "
+            "(eia930_2015_2019_hourly.parquet, with eia930_series.csv beside it); tet: ten-minute Tetouan "
+            "(tetouan_2017_10min.parquet)."
+        ),
+    ],
     recipe: Annotated[
         str, typer.Option(help="Recipes, comma-separated; the goals are judged on the first.")
     ] = f"default,{ALWAYS}",

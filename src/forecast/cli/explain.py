@@ -16,7 +16,7 @@ from forecast import clock
 from forecast.cli.console import console
 from forecast.cli.options import Data, with_data
 from forecast.cli.train import aware
-from forecast.errors import DeclarationError
+from forecast.errors import DeclarationError, ModelFolderError
 
 if TYPE_CHECKING:
     from forecast.explanations import Explanation
@@ -53,6 +53,7 @@ def explain(
     folder = out if out is not None or as_json else Path("explanation")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise DeclarationError(f"--out {folder} is a file", "a folder for the figures", "name another")
+    _check_model(model, data.data)
     forecaster = Forecaster.load(resolve(model, Settings.read()).folder)
     demand = data.like(forecaster.spec).demand()
     zone = demand.series[0].zone
@@ -66,6 +67,18 @@ def explain(
         written = _draw(told, folder)
         if not as_json:
             console.print(f"figures written to {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
+
+
+def _check_model(model: str, data: str) -> None:
+    """Whether the command's first word can be a model; the two words are easily swapped."""
+    folder = Path(model).expanduser()
+    if model.startswith("models:") or folder.is_dir():
+        return
+    found = f"MODEL is {model}, " + ("a file" if folder.exists() else "and there is no such folder")
+    other = Path(data).expanduser()
+    swapped = data.startswith("models:") or (other / "manifest.json").is_file()
+    advice = f"swap the two: forecast explain {data} {model}" if swapped else "name the model first, then the data"
+    raise ModelFolderError(found, "a folder that `forecast train --out` wrote, or models:/NAME@champion", advice)
 
 
 def _print(told: Explanation) -> None:
@@ -85,7 +98,10 @@ def _causes(told: Explanation) -> Table:
     names = [name for name in frame.columns if name not in ("lead_hours", "ds")]
     days = f"{len(told.references)} past days that began at the same clock"
     caption = f"baseline: what {told.model} says on average for {days}; baseline + causes = forecast"
-    table = _table(title, caption, ["lead h", "starts", *names])
+    for name in told.not_given:
+        caption += f"\n{told.label(name)}: holds what leaving its columns empty does to the forecast"
+    heads = [told.label(name).replace(" (", "\n(") for name in names]
+    table = _table(title, caption, ["lead h", "starts", *heads])
     digits = _digits(told)
     for row in frame.to_dict("records"):
         shown = [f"{row[name]:{'+' if name in told.groups else ''},.{digits}f}" for name in names]

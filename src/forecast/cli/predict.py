@@ -12,12 +12,13 @@ import typer
 from forecast.cli.console import console
 from forecast.cli.options import Data, with_data
 from forecast.cli.train import aware
-from forecast.errors import DeclarationError
+from forecast.errors import DeclarationError, RequestError
+from forecast.sources import read
 from forecast.tables import quantile_columns
 
 if TYPE_CHECKING:
     from forecast.paths import Daily
-    from forecast.tables import Forecast
+    from forecast.tables import Demand, Forecast
 
 
 @with_data
@@ -50,23 +51,50 @@ def predict(
     if horizon is not None and delivery_day is not None:
         raise DeclarationError(f"--horizon {horizon} with --delivery-day {delivery_day}", "one of the two")
     forecaster = Forecaster.load(resolve(model, Settings.read()).folder)
-    demand = data.like(forecaster.spec).demand()
+    demand = _asked(data.like(forecaster.spec))
     zone = demand.series[0].zone
-    moment = aware(cutoff, "--cutoff", zone) if cutoff is not None else demand.last_known_end()
+    moment = aware(cutoff, "--cutoff", zone) if cutoff is not None else forecaster.next_cutoff(demand)
     spans = [calendars.delivery_day(delivery_day, zone)] if delivery_day is not None else None
+    if spans is not None and spans[0][1] <= moment:
+        raise _over(str(delivery_day), moment, given=cutoff is not None)
     offered = forecaster.spec.recipe.quantiles
     levels = check_levels(_levels(quantiles) or offered, offered)
     # Days are read off all levels, whichever are asked for.
     said = forecaster.predict(demand, [moment], horizon=horizon, spans=spans)
-    days = Daily.from_forecast(said, forecaster.ranks_DH, demand.zones) if daily is not None else None
     write_table(_only(levels, said, said.frame), out)
     begun = [f"{delivery_day} began before the cutoff: only the rest of it is forecast"]
     for warning in (*said.warnings, *(begun if spans is not None and spans[0][0] < moment else [])):
         console.print(f"[yellow]warning[/] {warning}", highlight=False, soft_wrap=True)
     console.print(f"{len(said.frame)} rows from {moment:%Y-%m-%d %H:%M}Z in {said.unit}, written to {out}")
-    if days is not None and daily is not None:
+    if daily is not None:
+        _check_parts_of_days(demand, out)
+        days = Daily.from_forecast(said, forecaster.ranks_DH, demand.zones)
         write_table(_only(levels, said, days.frame), daily)
         console.print(_told(days, daily), highlight=False)
+
+
+def _asked(data: Data) -> Demand:
+    """The table, in which meters that are yet to be measured may stand: whether that will do, the model decides."""
+    declaration = data.declaration.model_copy(update={"forecast_only": True})
+    return read(data.data, declaration, query=data.query)
+
+
+def _check_parts_of_days(demand: Demand, out: Path) -> None:
+    """Raises a RequestError where a day has no peak hour and no sum."""
+    if demand.step >= pd.Timedelta(days=1):
+        raise RequestError(
+            f"--daily of periods of {demand.step / pd.Timedelta(days=1):g} days: a day has a single period at the most",
+            "several periods a day", f"read the days in {out}, and leave out --daily",
+        )  # fmt: skip
+
+
+def _over(day: str, moment: pd.Timestamp, *, given: bool) -> RequestError:
+    """What to say of a delivery day that is over at the moment of the forecast."""
+    what = "the cutoff" if given else "the last known value, at whose end a forecast begins"
+    return RequestError(
+        f"the day {day} lies before {what} ({moment:%Y-%m-%dT%H:%MZ})", "a day that is still to come",
+        f"give a --cutoff before {day}, or a later --delivery-day",
+    )  # fmt: skip
 
 
 def _only(levels: tuple[float, ...], said: Forecast, frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from forecast.cli.console import Bars, bars, console, scores_table
-from forecast.cli.options import Data, End, Every, Gate, Horizon, Refit, Start, parse_refit, with_data
+from forecast.cli.options import Data, Every, Gate, Horizon, Refit, parse_refit, with_data
 from forecast.cli.predict import check_out, write_table
-from forecast.cli.train import aware
+from forecast.cli.train import aware, check_horizon
+from forecast.cli.trials import all_alike, folds_table, trials_table
 from forecast.errors import DeclarationError
 
 if TYPE_CHECKING:
     from forecast.backtest import Plan
     from forecast.recipe import Recipe, Task
-    from forecast.search import Search, Space
+    from forecast.search import Space
     from forecast.settings import Settings
     from forecast.tables import Demand
 
@@ -77,8 +76,17 @@ def search(
         Literal["series", "period"] | None,
         typer.Option(help="No search: judge the recipe on each series, or civil quarter, that it did not learn from."),
     ] = None,
-    start: Start | None = None,
-    end: End | None = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="First civil day that --nested or --leave-out forecasts, such as 2024-07-01.",
+            rich_help_panel="The walk",
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(help="Last civil day that --nested or --leave-out forecasts.", rich_help_panel="The walk"),
+    ] = None,
     refit: Refit = "monthly",
     log: Annotated[bool, typer.Option("--log/--no-log", help="A run per trial in MLflow.")] = True,
     out: Annotated[
@@ -99,16 +107,18 @@ def search(
         plan, task = _outer(demand, start, end, every, gate, horizon)
         _leave_out(demand, base, task, plan, leave_out, refit, out)
         return
-    wanted = Space.from_toml(space, base) if space is not None else Space.default(base)
+    declared = Space.from_toml(space, base) if space is not None else None
     demand = data.demand()
     inner = Inner(trials=trials, folds=folds, fold_days=fold_days, loss=loss, seed=seed)
     if nested:
         plan, task = _outer(demand, start, end, every, gate, horizon)
+        wanted = declared or _usual(base, demand.as_of(plan.cutoffs[0]))
         _nested(demand, wanted, task, plan, refit, inner, log, out)
         return
     if until is not None:
         demand = demand.as_of(aware(until, "--until", demand.series[0].zone))
-    _search(demand, wanted, _task(demand, every, gate, horizon), inner, log, out)
+    task = _task(demand, every, gate, horizon)
+    _search(demand, declared or _usual(base, demand), task, inner, log, out)
 
 
 def _check(
@@ -132,8 +142,28 @@ def _check(
         )
     if out is not None and walks:
         check_out(out)
-    elif out is not None and out.suffix != ".toml":
+    elif out is not None:
+        _check_recipe_file(out)
+
+
+def _check_recipe_file(out: Path) -> None:
+    if out.suffix != ".toml":
         raise DeclarationError(f"--out {out} for a recipe", "a name that ends in .toml", "correct --out")
+    if not out.parent.is_dir():
+        raise DeclarationError(f"--out {out}: folder {out.parent} does not exist", "an existing folder", "create it")
+    if out.is_dir():
+        raise DeclarationError(f"--out {out} is a folder", "a file that ends in .toml", "name another")
+
+
+def _usual(recipe: Recipe, demand: Demand) -> Space:
+    """The usual space of a recipe on what is known; what of it cannot act is told."""
+    from forecast.search import usual
+
+    found = usual(recipe, demand)
+    if found.left_out:
+        told = "; ".join(f"{name} ({why})" for name, why in found.left_out.items())
+        console.print(f"Not searched: {told}", highlight=False, markup=False, soft_wrap=True)
+    return found.space
 
 
 def _task(demand: Demand, every: str, gate: str | None, horizon: int | None) -> Task:
@@ -143,6 +173,7 @@ def _task(demand: Demand, every: str, gate: str | None, horizon: int | None) -> 
     if horizon is None:
         day = every == "delivery-day" and gate is not None
         horizon = longest_reach(str(gate), demand.step) if day else demand.steps_per_day
+    check_horizon(horizon, demand)
     return Task(horizon=horizon, every=every, gate=gate)
 
 
@@ -155,6 +186,7 @@ def _outer(
     assert start is not None
     assert end is not None
     plan = Plan.of(start, end, every, demand.series[0].zone, demand.step, horizon=horizon, gate=gate)
+    check_horizon(plan.horizon, demand)
     return plan, Task(horizon=plan.horizon, every=every, gate=gate)
 
 
@@ -173,25 +205,13 @@ def _search(demand: Demand, space: Space, task: Task, inner: Inner, log: bool, o
     storage, settings = _store(log)
     with bars() as shown:
         found = search(demand, space, task, storage=storage, settings=settings, progress=_Shown(shown), **inner)
-    console.print(_trials_table(found))
+    console.print(trials_table(found))
+    if all_alike(found):
+        console.print("[yellow]All trials score the same:[/] nothing in this search space acts on this table.")
     console.print(CHOSE)
     if out is not None:
         out.write_text(recipe_toml(found.recipe), encoding="utf-8")
         console.print(f"The chosen recipe is written to {out}")
-
-
-def _trials_table(found: Search) -> Table:
-    """The ten best trials, and how many there were."""
-    counts = found.trials["state"].value_counts()
-    title = f"{len(found.trials)} trials, {int(counts.get('pruned', 0))} of them pruned; study {found.name}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("trial", "inner score", *found.params):
-        table.add_column(name, justify="right")
-    whole = found.trials[found.trials["state"] == "complete"].sort_values(["score", "number"])
-    for place, (_, row) in enumerate(whole.head(10).iterrows()):
-        values = [_short(row[name]) for name in found.params]
-        table.add_row(str(row["number"]), f"{row['score']:.4f}", *values, style="bold green" if place == 0 else "")
-    return table
 
 
 def _nested(
@@ -219,28 +239,10 @@ def _nested(
     weather = told.walk.fitted["searched"][0].forecaster.spec.weather
     title = f"Outer folds, the figures to report: {len(plan.cutoffs)} forecasts, refit {refit}, weather: {weather}"
     console.print(scores_table(told.scores, title=title, winner=str(told.scores["mae"].idxmin()), unit=demand.unit))
-    console.print(_folds_table(told.folds))
+    console.print(folds_table(told.folds))
     if out is not None:
         write_table(told.walk.table, out)
         console.print(f"{len(told.walk.table):,} rows written to {out}")
-
-
-def _folds_table(folds: pd.DataFrame) -> Table:
-    """Inner beside outer: what choosing promised and what it kept."""
-    table = Table(
-        title="What the choosing promised (inner) and kept (outer)", title_justify="left", box=SIMPLE_HEAD,
-        caption="scores are scaled losses; gap = outer / inner - 1; gains are over the base recipe on the same days",
-        caption_justify="left", padding=(0, 1, 0, 0),
-    )  # fmt: skip
-    shares = ("gap", "promised", "delivered")
-    for name in folds.columns:
-        table.add_column(name, justify="left" if name == "from" else "right")
-    for _, row in folds.iterrows():
-        cells = [f"{row['from']:%Y-%m-%d}"]
-        for name in folds.columns[1:]:
-            cells.append(f"{row[name]:+.1%}" if name in shares and pd.notna(row[name]) else _short(row[name]))
-        table.add_row(*cells)
-    return table
 
 
 def _leave_out(demand: Demand, recipe: Recipe, task: Task, plan: Plan, kind: str, refit: str, out: Path | None) -> None:
@@ -259,9 +261,3 @@ def _leave_out(demand: Demand, recipe: Recipe, task: Task, plan: Plan, kind: str
     if out is not None:
         write_table(told.table, out)
         console.print(f"{len(told.table):,} rows written to {out}")
-
-
-def _short(value: object) -> str:
-    if isinstance(value, float):
-        return "–" if pd.isna(value) else f"{value:.4g}"
-    return str(value)

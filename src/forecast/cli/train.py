@@ -13,7 +13,16 @@ from forecast.cli.options import Data, check_workers, with_data
 from forecast.errors import DeclarationError
 
 if TYPE_CHECKING:
+    from forecast.forecaster import Forecaster
     from forecast.tables import Demand
+    from forecast.training import Fitted, TrainingReport
+
+REACH = {
+    "healthy": "they reach the oldest steps of the context",
+    "vanishing": "next to nothing of them reaches the oldest steps of the context (docs/choosing.md, truncation)",
+    "exploding": "those of the oldest steps outweigh the newest: lower training.rate or training.clip",
+}
+MOSTLY = 0.5
 
 
 @with_data
@@ -52,6 +61,7 @@ def train(
     if until is not None:
         demand = demand.as_of(aware(until, "--until", demand.series[0].zone))
     task = Task(horizon=_asked(horizon, every, gate, demand), every=every, gate=gate)
+    check_horizon(task.horizon, demand)
     with bars() as shown:
         fitted = fit(demand, chosen, task, checkpoint=checkpoint, progress=shown.of(chosen.name), processes=processes)
     fitted.forecaster.save(out)
@@ -61,6 +71,7 @@ def train(
         f"[green]{chosen.name}[/] learned from {report.windows:,} windows in {report.seconds:.0f} s{best}; "
         f"written to {out}"
     )
+    _report(fitted)
     spec = fitted.forecaster.spec
     if spec.past and not spec.features.seasons:
         console.print(
@@ -77,6 +88,46 @@ def train(
         )
 
 
+def _report(fitted: Fitted) -> None:
+    """What a training says of its gradients, and that its intervals are none where nothing was held out."""
+    report = fitted.report
+    if report.gradient_health:
+        told = f"gradients: {report.gradient_health}, {REACH[report.gradient_health]}"
+        colour = "green" if report.gradient_health == "healthy" else "yellow"
+        console.print(f"[{colour}]{told}[/]", highlight=False, soft_wrap=True)
+    clipped = last_clipped_share(report)
+    if clipped > MOSTLY:
+        console.print(
+            f"[yellow]{clipped:.0%} of the last epoch's steps were clipped:[/] training.clip or training.rate may be "
+            "too small or too large.", highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    why = why_not_calibrated(fitted.forecaster)
+    if why:
+        console.print(f"[yellow]Its intervals are not calibrated:[/] {why}", highlight=False, soft_wrap=True)
+
+
+def last_clipped_share(report: TrainingReport) -> float:
+    """Share of the last epoch's steps whose gradient was clipped, the largest of all members; 0 for a baseline."""
+    last = {row.get("member"): float(row.get("clipped_share", 0.0)) for row in report.history}
+    return max(last.values(), default=0.0)
+
+
+def why_not_calibrated(forecaster: Forecaster) -> str:
+    """Why nothing held out taught the intervals of a trained forecaster; "" where something did."""
+    from forecast.calibration import Calibration
+    from forecast.training.span import HELD_OUT
+
+    spec, levels = forecaster.spec, forecaster.spec.recipe.quantiles
+    if len(forecaster.ranks_DH) or spec.calibration != Calibration.none(levels):
+        return ""
+    share = max((one.validation_share for one in spec.recipe.trainings), default=HELD_OUT)
+    days = (pd.Timestamp(spec.trained_until) - pd.Timestamp(spec.trained_from)) / pd.Timedelta(days=1)
+    return (
+        f"{days:.1f} days of history are too little to hold the last {share:.0%} out, learn from the rest and compare. "
+        f"What it says between {levels[0]:g} and {levels[-1]:g} promises no share of outcomes; add history."
+    )
+
+
 def _asked(horizon: int | None, every: str, gate: str | None, demand: Demand) -> int:
     """Steps that the forecaster will be asked for: those said, the way from a gate to its day's end, or a day."""
     from forecast.calendars import longest_reach
@@ -84,6 +135,22 @@ def _asked(horizon: int | None, every: str, gate: str | None, demand: Demand) ->
     if horizon is not None:
         return horizon
     return longest_reach(gate, demand.step) if every == "delivery-day" and gate is not None else demand.steps_per_day
+
+
+def check_horizon(steps: int, demand: Demand) -> None:
+    """Whether a forecaster that learned so many steps could be asked for them, told before anything long begins.
+
+    Raises:
+        DeclarationError: no forecast reaches that far.
+    """
+    from forecast.forecaster import MAX_HORIZON_DAYS
+
+    most = MAX_HORIZON_DAYS * demand.steps_per_day
+    if steps > most:
+        raise DeclarationError(
+            f"a horizon of {steps} steps", f"{most} at most ({MAX_HORIZON_DAYS} days): no forecast reaches further",
+            "correct --horizon, or choose a gate nearer to its day",
+        )  # fmt: skip
 
 
 def aware(text: str, option: str, zone: str) -> pd.Timestamp:

@@ -61,8 +61,7 @@ class ColumnGroups:
     @classmethod
     def of(cls, features: Features) -> Self:
         """The groups of a recipe's columns, told by their names."""
-        flags = [name for name in features.state.binary if "holiday" in name.lower() and name in features.columns.known]
-        covariates = {name: CALENDAR if name in flags else WEATHER for name in features.columns.dynamic[1:]}
+        covariates = covariate_groups(features)
         past = [INERTIA if name == "y" else covariates.get(name, CALENDAR) for name in features.past_names]
         loads = zip(features.future_names, features.future_load_columns, strict=True)
         return cls(tuple(past), tuple(INERTIA if load else _ahead(name, covariates) for name, load in loads))
@@ -83,6 +82,12 @@ class ColumnGroups:
         names = [field.name for field in fields(today) if getattr(today, field.name) is not None]
         made = {name: np.where(own.get(name, other), getattr(today, name), getattr(references, name)) for name in names}
         return replace(references, **made)
+
+
+def covariate_groups(features: Features) -> dict[str, str]:
+    """The group of every covariate: a holiday known ahead is calendar, all others count as weather."""
+    flags = [name for name in features.state.binary if "holiday" in name.lower() and name in features.columns.known]
+    return {name: CALENDAR if name in flags else WEATHER for name in features.columns.dynamic[1:]}
 
 
 def attribute(

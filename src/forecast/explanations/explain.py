@@ -11,13 +11,21 @@ import pandas as pd
 from forecast.calibration import middle_of
 from forecast.errors import RequestError
 from forecast.explanations.attention import attention_of
-from forecast.explanations.attribution import CORRECTION, Attribution, ColumnGroups, attribute
-from forecast.explanations.explanation import Explanation
+from forecast.explanations.attribution import (
+    CALENDAR,
+    CORRECTION,
+    Attribution,
+    ColumnGroups,
+    attribute,
+    covariate_groups,
+)
+from forecast.explanations.explanation import NOT_GIVEN, PARTLY, Explanation
 from forecast.explanations.past import inputs_at, past_days
 from forecast.explanations.similar import similar_days
 from forecast.features import Inputs
 from forecast.forecaster import Forecaster
 from forecast.forecaster.forecaster import BATCH
+from forecast.forecaster.missing import missing_ahead
 from forecast.tables import Demand, Series, quantile_column, quantile_columns
 from forecast.windows import Ints
 
@@ -68,6 +76,7 @@ def explain(
         shares.baseline_H * factor, _groups(shares, forecast_H, raw_H, factor), past.cutoffs[:newest],
         tuple(said.levels), mine[quantile_columns(said.levels)].to_numpy(dtype=np.float64), attention, why_none,
         similar_days(forecaster.model, today, past, factor), said.warnings,
+        _not_given(forecaster, demand, one, moment, len(mine)),
     )  # fmt: skip
 
 
@@ -80,6 +89,17 @@ def _series(demand: Demand, unique_id: str | None) -> Series:
     else:
         return demand.by_id[unique_id if unique_id is not None else names[0]]
     raise RequestError(found, f"one of {', '.join(names[:10])}", "name the series to explain (unique_id)")
+
+
+def _not_given(forecaster: Forecaster, demand: Demand, one: Series, cutoff: pd.Timestamp, steps: int) -> dict[str, str]:
+    """The groups whose columns known ahead are missing ahead: their shares are what a mask does."""
+    lost: dict[str, list[int]] = {}
+    for name, group in covariate_groups(forecaster.spec.column_reader).items():
+        if name in demand.columns.known:
+            lost.setdefault(group, []).append(len(missing_ahead(demand, one, name, cutoff, steps)))
+    # The civil clock is never missing.
+    whole = {group: group != CALENDAR and min(counts) == steps for group, counts in lost.items()}
+    return {group: NOT_GIVEN if whole[group] else PARTLY for group, counts in lost.items() if any(counts)}
 
 
 def _today(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ METHOD = (
     "exact Shapley values of groups of inputs; the baseline is the model's mean forecast for past days that began at "
     "the same local clock, and a group's share is what its values of today add to it"
 )
+
+NOT_GIVEN, PARTLY = "not given", "partly not given"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,8 @@ class Explanation:
         attention: where it looked in history; None with `no_attention` saying why.
         similar: the most similar past days with their outcome.
         warnings: what the forecast had to do without.
+        not_given: of groups whose columns known ahead are missing ahead, "not given" or "partly not given": their share
+            is what the mask does to the forecast, no effect of the weather.
     """
 
     unique_id: str
@@ -56,11 +60,16 @@ class Explanation:
     no_attention: str
     similar: SimilarDays
     warnings: tuple[str, ...] = ()
+    not_given: dict[str, str] = field(default_factory=dict)
 
     @property
     def lead_hours(self) -> Doubles:
         """Hours from the cutoff to the start of each step."""
         return np.asarray((self.ds - self.cutoff) / pd.Timedelta(hours=1), dtype=np.float64)
+
+    def label(self, name: str) -> str:
+        """A group's name, and beside it whether it was given: "weather (not given)"."""
+        return f"{name} ({self.not_given[name]})" if name in self.not_given else name
 
     def frame(self) -> pd.DataFrame:
         """One row per step: lead_hours, ds, baseline, a column per group, forecast."""
@@ -86,6 +95,7 @@ class Explanation:
                 "method": METHOD,
                 "baseline": self.baseline_H.tolist(),
                 "groups": {name: share_H.tolist() for name, share_H in self.groups.items()},
+                "not_given": dict(self.not_given),
                 "references": [stamp.isoformat() for stamp in self.references],
             },
             "attention": self.attention.as_dict() if self.attention is not None else None,

@@ -16,6 +16,7 @@ from forecast.forecaster.missing import what_is_missing
 from forecast.forecaster.models import Arrays, Floats, Model, model_class
 from forecast.forecaster.saying import Doubles, told
 from forecast.forecaster.spec import ForecasterSpec
+from forecast.forecaster.unmeasured import check_unmeasured, level_warnings, started_from_static, unmeasured
 from forecast.recipe import NetworkModel
 from forecast.tables import Columns, Demand, Forecast, mean_of_quantiles, power_unit, quantile_columns
 from forecast.tables.forecast import check_levels
@@ -67,7 +68,8 @@ class Forecaster:
             a `Forecast` in the demand's own unit: the demand's series one after the other, each by cutoff and period.
 
         Raises:
-            DataError: the demand lacks columns or has another step.
+            DataError: the demand lacks columns, has another step, or has a series without any value where no static
+                columns tell its level.
             RequestError: cutoffs, horizon or quantiles that cannot be answered.
         """
         demand = self._checked(demand)
@@ -80,8 +82,23 @@ class Forecaster:
         if spans is not None:
             frame = _within(frame, spans, steps)
         unwanted = [name for name in quantile_columns(offered) if name not in quantile_columns(wanted)]
-        warnings = (*what_is_missing(demand, cutoffs, self.spec.context, steps), *self._unusual(demand, steps))
+        blank = started_from_static(self.spec, self.model, demand, cutoffs.max())
+        missing = what_is_missing(demand, cutoffs, self.spec.context, steps, blank)
+        warnings = (*level_warnings(self.spec, blank), *missing, *self._unusual(demand, steps))
         return Forecast(frame.drop(columns=unwanted), demand.unit, self.spec.name, warnings)
+
+    def next_cutoff(self, demand: Demand) -> pd.Timestamp:
+        """The moment from which a forecast is due: the end of what is known of any series.
+
+        Raises:
+            DataError: the demand does not suit the model, or no value of it is known.
+        """
+        if len(unmeasured(self._checked(demand))) == len(demand.series):
+            raise DataError(
+                "no value of demand is known that a forecast could follow", "the moment of the forecast",
+                f"give it with --cutoff, such as {demand.series[0].start:%Y-%m-%dT%H:%MZ}",
+            )  # fmt: skip
+        return demand.last_known_end()
 
     def save(self, folder: Path) -> None:
         """Writes the folder: JSON, safetensors, and a manifest of digests."""
@@ -123,6 +140,7 @@ class Forecaster:
                 f"{self.spec.columns.dynamic[1:] + self.spec.static} as in training, in this order",
                 _declare(self.spec.columns),
             )
+        check_unmeasured(self.spec, self.model, demand)
         return demand if demand.country is not None else replace(demand, country=self.spec.country)
 
     def _unusual(self, demand: Demand, steps: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -9,13 +11,16 @@ from forecast.tables import Demand, Series
 from forecast.windows import Bools, Ints
 
 
-def what_is_missing(demand: Demand, cutoffs: pd.DatetimeIndex, context: int, horizon: int) -> tuple[str, ...]:
+def what_is_missing(
+    demand: Demand, cutoffs: pd.DatetimeIndex, context: int, horizon: int, blank: Collection[str] = ()
+) -> tuple[str, ...]:
     """Warnings about the newest cutoff: history shorter than the context or holed, known-ahead values not given.
 
     Args:
         demand: the history.
         cutoffs: the moments asked for; the newest is described.
         context, horizon: in steps.
+        blank: series of whose missing history was told already.
     """
     cutoff = cutoffs.max().tz_convert("UTC")
     narrowed = demand.as_of(cutoff)
@@ -26,19 +31,27 @@ def what_is_missing(demand: Demand, cutoffs: pd.DatetimeIndex, context: int, hor
         # A period that is not over, or whose value is still on its way, is no surprise: training saw the same.
         newest = min(origin, demand.last_known_row(one, cutoff) + 1)
         lost = _unknown(known_T, np.arange(origin - context, newest))
-        if len(lost):
+        if len(lost) and one.unique_id not in blank:
             told.append(
                 f"series '{one.unique_id}': {len(lost)} of the {context} steps of context have no known y "
                 f"({_name(demand, one, lost)}); they are padded and masked"
             )
         for name in demand.columns.known:
-            lost = _unknown(np.isfinite(demand.observed(one, name)), np.arange(origin, origin + horizon))
+            lost = missing_ahead(demand, one, name, cutoff, horizon)
             if len(lost):
                 told.append(
                     f"series '{one.unique_id}': known-ahead column '{name}' misses {len(lost)} of {horizon} steps "
-                    f"({_name(demand, one, lost)}); they are masked; give them in rows without y"
+                    f"({_name(demand, one, lost)}); a model that reads it did not learn to do without: in these steps "
+                    "its errors can be several times larger and its intervals do not hold; append the column's "
+                    f"forecast in rows without y, or train with --past {name}"
                 )
     return tuple(told)
+
+
+def missing_ahead(demand: Demand, one: Series, name: str, cutoff: pd.Timestamp, horizon: int) -> Ints:
+    """Rows of the horizon after a cutoff in which a known-ahead column of a series is not given."""
+    origin = -((one.start.value - cutoff.value) // demand.step.value)
+    return _unknown(np.isfinite(demand.observed(one, name)), np.arange(origin, origin + horizon))
 
 
 def _unknown(known_T: Bools, rows: Ints) -> Ints:

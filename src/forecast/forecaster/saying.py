@@ -32,6 +32,7 @@ class Said:
         quantiles_SMHQ: in mean power, not calibrated.
         hour_SMH: local hour of each step.
         scale_SM: `calibration.window_scale` of each window.
+        blind_SM: whether nothing is known of the window's context.
         y_SMH, known_SMH: outcomes where the TABLE knows them; for learning only.
     """
 
@@ -39,6 +40,7 @@ class Said:
     quantiles_SMHQ: Doubles
     hour_SMH: Ints
     scale_SM: Doubles
+    blind_SM: Bools
     y_SMH: Doubles
     known_SMH: Bools
 
@@ -54,12 +56,14 @@ class Said:
         for begin in range(0, len(windows), batch):
             inputs = reader.inputs(windows, clock, np.arange(begin, min(begin + batch, len(windows))))
             scale_B = window_scale(inputs.past_BLP[:, :, 0], inputs.past_mask_BLP[:, :, 0])
-            hour_BH = inputs.future_BHF[:, :, :HOURS].argmax(2)
-            parts.append((model.quantiles(inputs), hour_BH, scale_B, inputs.target_BH, inputs.target_mask_BH > 0))
+            hour_BH, blind_B = inputs.future_BHF[:, :, :HOURS].argmax(2), ~(inputs.past_mask_BLP[:, :, 0] > 0).any(1)
+            known_BH = inputs.target_mask_BH > 0
+            parts.append((model.quantiles(inputs), hour_BH, scale_B, blind_B, inputs.target_BH, known_BH))
         shape = (len(demand.series), len(moments))
         whole = [np.concatenate(column).reshape(*shape, *column[0].shape[1:]) for column in zip(*parts, strict=True)]
+        said, hour_SMH, scale_SM, blind_SM, y_SMH, known_SMH = whole
         return cls(
-            windows.origins, whole[0].astype(np.float64), whole[1], whole[2], whole[3].astype(np.float64), whole[4]
+            windows.origins, said.astype(np.float64), hour_SMH, scale_SM, blind_SM, y_SMH.astype(np.float64), known_SMH
         )
 
 
@@ -72,6 +76,9 @@ def told(
     moments = Moments.of(cutoffs, days, spec.task.clock or demand.series[0].zone)
     said = Said.of(spec, model, demand, moments.all_M, steps, batch)
     calibrated_SMHQ = spec.calibration.apply(said.quantiles_SMHQ, said.hour_SMH, said.scale_SM)
+    if spec.only_networks:
+        # Moves in units of a window's own spread mean nothing where there is none: a network's own widths stay.
+        calibrated_SMHQ = np.where(said.blind_SM[..., None, None], said.quantiles_SMHQ, calibrated_SMHQ)
     if correction is None:
         return calibrated_SMHQ[:, moments.wanted_W]
     echo = Echo.of(demand, said.origins, moments, steps)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from forecast.calibration import Calibration
 from forecast.features import Features, FeatureState
 from forecast.forecaster.correction import Correction
-from forecast.recipe import Recipe, Task
+from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.tables import Columns
 
 
@@ -79,6 +79,16 @@ class ForecasterSpec(BaseModel):
     def columns(self) -> Columns:
         """The covariates it reads."""
         return Columns(self.past, self.known, self.static)
+
+    @property
+    def only_networks(self) -> bool:
+        """Whether all of its members are networks, which scale each window by themselves."""
+        return all(isinstance(one, NetworkModel) for one in self.recipe.members)
+
+    @property
+    def starts_from_static(self) -> bool:
+        """Whether static columns tell it the level of a series of which nothing is known yet."""
+        return bool(self.static) and self.only_networks
 
     @property
     def context(self) -> int:

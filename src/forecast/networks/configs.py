@@ -21,6 +21,11 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def switched(value: object) -> object:
+    """TOML has no null: `highway = false` leaves the highway out, `true` means its defaults; so with all parts."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
 def _check_heads(width: int, heads: int) -> None:
     if width % heads:
         raise RecipeError(f"width {width} with {heads} heads", "a width that the heads divide", "change one of the two")
@@ -131,7 +136,7 @@ class DirectConfig(_Frozen):
     kind: Literal["direct"] = "direct"
     width: Width = 128
     dropout: Share = 0.0
-    same_hour: SameHourConfig | None = None
+    same_hour: Annotated[SameHourConfig | None, BeforeValidator(switched)] = None
 
 
 class RecurrentDecoderConfig(_Frozen):
@@ -149,7 +154,7 @@ class RecurrentDecoderConfig(_Frozen):
     cell: Cell = "gru"
     width: Width = 64
     bidirectional: bool = False
-    attention: AttentionConfig | None = None
+    attention: Annotated[AttentionConfig | None, BeforeValidator(switched)] = None
     autoregressive: bool = False
     teacher_forcing: float = Field(default=0.0, ge=0.0, le=1.0)
     forcing_schedule: Forcing = "constant"
@@ -274,11 +279,6 @@ EncoderConfig = Annotated[
 DecoderConfig = Annotated[DirectConfig | RecurrentDecoderConfig | AttentionDecoderConfig, Field(discriminator="kind")]
 
 
-def _or_none(value: object) -> object:
-    """TOML has no null: `highway = false` leaves the highway out, and so it is with other parts."""
-    return None if value is False else value
-
-
 class NetworkConfig(_Frozen):
     """A whole network: encoder, decoder, highway and scaling.
 
@@ -292,9 +292,9 @@ class NetworkConfig(_Frozen):
 
     encoder: EncoderConfig = RecurrentConfig()
     decoder: DecoderConfig = DirectConfig()
-    highway: Annotated[HighwayConfig | None, BeforeValidator(_or_none)] = HighwayConfig()
-    outlook: Annotated[OutlookConfig | None, BeforeValidator(_or_none)] = OutlookConfig()
-    neighbours: Annotated[NeighboursConfig | None, BeforeValidator(_or_none)] = NeighboursConfig()
+    highway: Annotated[HighwayConfig | None, BeforeValidator(switched)] = HighwayConfig()
+    outlook: Annotated[OutlookConfig | None, BeforeValidator(switched)] = OutlookConfig()
+    neighbours: Annotated[NeighboursConfig | None, BeforeValidator(switched)] = NeighboursConfig()
     scaling: ScalingConfig = ScalingConfig()
     dropout: Share = 0.0
     patch: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] | Hours = "auto"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from forecast.errors import RecipeError
-from forecast.networks.configs import NetworkConfig
+from forecast.networks.configs import NetworkConfig, switched
+
+LARGEST_SEED = 2**31 - 1
+"""Of a recipe: what every generator of random numbers takes."""
 
 
 class _Frozen(BaseModel):
@@ -25,6 +28,9 @@ class FeatureConfig(_Frozen):
         similar_days: mean of the last days of the same type.
         recent: the last hours and the levels of the last days.
         knots: hinges per numeric covariate, evenly spread between its 2 % and 99 % quantiles.
+
+    Raises:
+        RecipeError: lags beyond `reach_days`, which no forecast would ever see.
     """
 
     reach_days: int = Field(17, ge=1, le=60)
@@ -32,6 +38,16 @@ class FeatureConfig(_Frozen):
     similar_days: bool = True
     recent: bool = True
     knots: int = Field(7, ge=0, le=32)
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        if self.same_hour_days > self.reach_days:
+            raise RecipeError(
+                f"same_hour_days {self.same_hour_days} with reach_days {self.reach_days}",
+                "lags within the days that columns may look back into",
+                "raise features.reach_days or lower features.same_hour_days",
+            )
+        return self
 
 
 class PretrainingConfig(_Frozen):
@@ -65,7 +81,7 @@ class TrainingConfig(_Frozen):
         schedule: how the rate moves: one cycle, cosine decay, or constant.
         optimiser: the rule of a step.
         weight_decay: lambda of lambda * ||w||^2, decoupled for adamw.
-        momentum: of sgd and rmsprop.
+        momentum: of sgd (None: 0.9) and rmsprop (None: 0; 0.9 steps ten times as far).
         clip: largest gradient norm.
         averaging: decay of the exponential average of weights that is kept; 0 keeps the raw weights.
         stopping: "early" keeps the epoch with the lowest validation loss, "never" makes all epochs and keeps the last.
@@ -87,24 +103,24 @@ class TrainingConfig(_Frozen):
     windows_per_series: int = Field(8192, ge=1)
     batch: int = Field(32, ge=1)
     steps_per_epoch: int = Field(128, ge=1)
-    rate: float = Field(3e-3, gt=0)
+    rate: float = Field(3e-3, gt=0, allow_inf_nan=False)
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     optimiser: Literal["adamw", "adam", "rmsprop", "sgd"] = "adamw"
     weight_decay: float = Field(2e-2, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float | None = Field(None, ge=0, lt=1)
     clip: float = Field(1.0, gt=0)
     averaging: float = Field(0.99, ge=0, lt=1)
     stopping: Literal["early", "never"] = "early"
     patience: int = Field(10, ge=1)
     validation_share: float = Field(0.2, gt=0, lt=0.5)
     final: Literal["refit", "keep"] = "refit"
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=256)
     unseen: float = Field(0.0, ge=0, lt=1)
-    pretrain: PretrainingConfig | None = None
+    pretrain: Annotated[PretrainingConfig | None, BeforeValidator(switched)] = None
 
 
 class SeasonalNaiveModel(_Frozen):
@@ -167,7 +183,7 @@ class NetworkModel(_Frozen):
     kind: Literal["network"] = "network"
     network: NetworkConfig
     training: TrainingConfig = TrainingConfig()
-    residual_on: RidgeModel | None = None
+    residual_on: Annotated[RidgeModel | None, BeforeValidator(switched)] = None
 
 
 class TreesModel(_Frozen):

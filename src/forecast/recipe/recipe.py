@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from forecast.clock import zone
 from forecast.errors import RecipeError
+from forecast.networks.configs import switched
+from forecast.recipe.misfits import misfits
 from forecast.recipe.models import (
+    LARGEST_SEED,
     EnsembleModel,
     FeatureConfig,
     Model,
@@ -61,7 +64,7 @@ class Recipe(_Frozen):
     features: FeatureConfig = FeatureConfig()
     context: str = "7d"
     quantiles: tuple[float, ...] = LEVELS
-    correction: CorrectionConfig | None = None
+    correction: Annotated[CorrectionConfig | None, BeforeValidator(switched)] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -69,6 +72,11 @@ class Recipe(_Frozen):
             raise ValueError(f"quantiles {self.quantiles} must ascend and hold 0.5")
         if not all(0 < level < 1 for level in self.quantiles):
             raise ValueError(f"quantiles {self.quantiles} must lie between 0 and 1")
+        if self.context.strip().lstrip("+-").isdecimal():  # pandas would read nanoseconds
+            raise RecipeError(
+                f"context '{self.context}', a duration without a unit", "a number and its unit, such as 7d or 48h",
+                "add the unit",
+            )  # fmt: skip
         try:
             length = pd.Timedelta(self.context)
         except ValueError:
@@ -92,7 +100,14 @@ class Recipe(_Frozen):
         return tuple(one.training for one in self.members if isinstance(one, NetworkModel))
 
     def seeded(self, seed: int) -> Recipe:
-        """The recipe with the seeds of all its networks counted on from `seed`."""
+        """The recipe with the seeds of all its networks counted on from `seed`.
+
+        Raises:
+            RecipeError: a seed below 0, or one from which the members count beyond the largest.
+        """
+        largest = LARGEST_SEED - len(self.members) + 1
+        if not 0 <= seed <= largest:
+            raise RecipeError(f"seed {seed} for {len(self.members)} models", f"0 to {largest}", "choose another seed")
 
         def member(one: Any, number: int) -> Any:
             if not isinstance(one, NetworkModel):
@@ -105,8 +120,18 @@ class Recipe(_Frozen):
         return self.model_copy(update={"model": member(self.model, 0)})
 
     def context_steps(self, step: pd.Timedelta) -> int:
-        """The context in periods of a length."""
-        return max(1, int(pd.Timedelta(self.context) / step))
+        """The context in periods of a length.
+
+        Raises:
+            RecipeError: it is shorter than one period.
+        """
+        steps = int(pd.Timedelta(self.context) / step)
+        if steps < 1:
+            raise RecipeError(
+                f"context {self.context} of recipe '{self.name}', on steps of {step}", "a context of at least one step",
+                "set a longer context, or use a table with shorter steps",
+            )  # fmt: skip
+        return steps
 
     @classmethod
     def from_toml(cls, path: Path) -> Recipe:
@@ -116,14 +141,20 @@ class Recipe(_Frozen):
             RecipeError: the file is missing, not TOML, or holds unknown or contradicting fields.
         """
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise RecipeError(f"recipe file {path} cannot be read ({error.strerror})", "a TOML file") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RecipeError(f"recipe file {path} is not TOML ({error})", "fields as in docs/choosing.md") from error
+        try:
+            return cls.model_validate(tree)
+        except RecipeError as error:
+            raise RecipeError(f"recipe file {path}: {error.found}", error.expected, error.do) from error
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors()[:5])
-            raise RecipeError(f"recipe file {path} does not fit ({told})", "the fields of Recipe") from error
+            raise RecipeError(
+                f"recipe file {path} does not fit ({misfits(error, tree, cls)})", "fields as in docs/choosing.md",
+                "correct the file",
+            ) from error  # fmt: skip
 
 
 class Task(_Frozen):

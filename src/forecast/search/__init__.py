@@ -6,6 +6,7 @@ from forecast.search.leaving import LeftOut, leave_one_period_out, leave_one_ser
 from forecast.search.nested import Nested, nested
 from forecast.search.space import Range, Space
 from forecast.search.storage import storage_url
+from forecast.search.usual import Usual, usual
 from forecast.search.written import recipe_toml
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Search",
     "SearchProgress",
     "Space",
+    "Usual",
     "inner_folds",
     "leave_one_period_out",
     "leave_one_series_out",
@@ -22,4 +24,5 @@ __all__ = [
     "recipe_toml",
     "search",
     "storage_url",
+    "usual",
 ]

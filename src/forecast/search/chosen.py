@@ -118,7 +118,7 @@ def search(
     """
     if trials < 1:
         raise DeclarationError(f"{trials} trials", "1 or more", "correct --trials")
-    plans = inner_folds(demand, task, folds, fold_days)
+    plans = inner_folds(demand, task, folds, fold_days, context=space.shortest_context)
     bench = _Bench(demand, space, task, plans, scales_of(demand), loss, fit_function, progress or _Silent())
     name = _name(demand, space, task, plans, loss, seed)
     with opened(storage) as where:

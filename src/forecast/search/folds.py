@@ -20,9 +20,12 @@ FIGURES: dict[str, str] = {"pinball": "scaled_pinball", "mae": "mase"}
 SHARE, LONGEST_DAYS = 0.1, 91
 LEAST = 1e-12
 DAY = pd.Timedelta(days=1)
+NOTHING = pd.Timedelta(0)
 
 
-def inner_folds(demand: Demand, task: Task, folds: int, days: int | None = None) -> list[Plan]:
+def inner_folds(
+    demand: Demand, task: Task, folds: int, days: int | None = None, *, context: pd.Timedelta = NOTHING
+) -> list[Plan]:
     """Walks over the last `folds` stretches of `days` civil days, oldest first; each ends where the next begins.
 
     Args:
@@ -30,16 +33,20 @@ def inner_folds(demand: Demand, task: Task, folds: int, days: int | None = None)
         task: horizon and moments; "any" is judged at civil midnights.
         folds: how many.
         days: length of a fold; a tenth of the known span, at most 91 days, where None.
+        context: history that a recipe needs before the first fold, beside a horizon to learn from.
 
     Raises:
-        NotEnoughHistory: no moment of the stretches has a measured horizon.
+        NotEnoughHistory: the folds reach back too far, or no moment of them has a measured horizon.
     """
-    if folds < 1 or (days is not None and days < 1):
-        raise DeclarationError(f"{folds} folds of {days} days", "1 or more of both", "correct --folds and --fold-days")
+    if folds < 1:
+        raise DeclarationError(f"{folds} folds", "1 or more", "correct --folds")
+    if days is not None and days < 1:
+        raise DeclarationError(f"folds of {days} days", "1 day or more", "correct --fold-days")
     zone, step = demand.series[0].zone, demand.step
     end = _measured_until(demand)
     begin = min(one.start for one in demand.series)
     length = days if days is not None else max(1, min(int(SHARE * ((end - begin) / DAY)), LONGEST_DAYS))
+    _check_reach((end - begin) / DAY, folds, length, (2 * task.horizon * step + context) / DAY)
     first = end - (folds * length + task.horizon * step / DAY + 3) * DAY
     every = "1d" if task.every == "any" else task.every
     start, last = (moment.tz_convert(zone_of(demand)).strftime("%Y-%m-%d") for moment in (max(first, begin), end))
@@ -54,6 +61,17 @@ def inner_folds(demand: Demand, task: Task, folds: int, days: int | None = None)
     if not measured:
         raise NotEnoughHistory("no inner fold holds a measured period", "measured values to score", "add history")
     return measured
+
+
+def _check_reach(span: float, folds: int, length: int, beside: float) -> None:
+    """Raises NotEnoughHistory where folds of `length` days, and days `beside` them, exceed the span in days."""
+    needed = folds * length + beside
+    if needed > span:
+        raise NotEnoughHistory(
+            f"{folds} inner folds x {length} days, with {beside:.1f} days to forecast and to learn from, make "
+            f"{needed:.1f} days, and {span:.1f} are known",
+            "folds within the known span", "lower --folds or --fold-days, or add history",
+        )  # fmt: skip
 
 
 def part(plan: Plan, places: np.ndarray) -> Plan:

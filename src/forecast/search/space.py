@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from forecast.errors import RecipeError
@@ -129,24 +130,20 @@ class Space(_Frozen):
         Raises:
             RecipeError: a field or value that the recipe does not accept.
         """
-        tree = self._tree()
-        for name, value in params.items():
-            _write(tree, name, value)
-        try:
-            return Recipe.model_validate(tree)
-        except (ValidationError, RecipeError) as error:
-            told = ", ".join(f"{name} = {value}" for name, value in params.items())
-            why = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error).rstrip(".")
-            raise RecipeError(
-                f"recipe '{self.recipe.name}' does not accept {told} ({why})", "values that the recipe accepts",
-                "correct the search space",
-            ) from error  # fmt: skip
+        return changed(self.recipe, params)
 
     def base_params(self) -> dict[str, Scalar] | None:
         """The base recipe's own values; None where one of them lies outside the space."""
         tree = self._tree()
         values = {name: _read(tree, name) for name in self.fields}
         return values if all(self._holds(name, value) for name, value in values.items()) else None
+
+    @property
+    def shortest_context(self) -> pd.Timedelta:
+        """The shortest history that a recipe of the space reads."""
+        contexts = self.fields.get("context", (self.recipe.context,))
+        assert not isinstance(contexts, Range)  # a duration is no number
+        return min(pd.Timedelta(str(one)) for one in contexts)
 
     def is_whole(self, name: str) -> bool:
         """Whether a range draws integers: the recipe's field is one, or is unset and the range is whole."""
@@ -191,42 +188,35 @@ class Space(_Frozen):
             raise RecipeError(f"search space {path} is not TOML ({error})", "see docs/validation.md") from error
         return cls.of(recipe, dict(_leaves(tree)))
 
-    @classmethod
-    def default(cls, recipe: Recipe) -> Self:
-        """A small space for any recipe: what usually matters of its kind.
 
-        Raises:
-            RecipeError: nothing of the recipe can be searched.
-        """
-        fields: dict[str, object] = {}
-        for name, values in USUAL.items():
-            try:
-                cls.of(recipe, {name: values})
-            except RecipeError:
-                continue
-            fields[name] = values
-        if not fields:
-            raise RecipeError(f"recipe '{recipe.name}' has nothing to search", "a network, a ridge or trees")
-        return cls.of(recipe, fields)
+def value_of(recipe: Recipe, name: str) -> Scalar:
+    """The recipe's value of a dotted field; with a `*`, of the first member that has it.
+
+    Raises:
+        RecipeError: the recipe has no such field.
+    """
+    value: Scalar = _read(recipe.model_dump(mode="json"), name)
+    return value
 
 
-USUAL: dict[str, object] = {
-    "model.training.rate": {"low": 5e-4, "high": 1e-2, "log": True},
-    "model.training.weight_decay": {"low": 1e-3, "high": 1e-1, "log": True},
-    "model.training.epochs": [15, 20, 30, 40],
-    "model.network.dropout": {"low": 0.0, "high": 0.3},
-    "model.network.encoder.width": [32, 48, 64, 96],
-    "model.network.decoder.dropout": {"low": 0.0, "high": 0.4},
-    "model.alphas.0": {"low": 0.1, "high": 1000.0, "log": True},
-    "model.per_series": [True, False],
-    "model.iterations": [75, 150, 300],
-    "model.rate": {"low": 0.02, "high": 0.2, "log": True},
-    "model.leaves": [15, 31, 63],
-    "model.min_leaf": [10, 20, 40, 80],
-    "model.members.*.training.rate": {"low": 1e-3, "high": 6e-3, "log": True},
-    "model.members.*.training.epochs": [15, 20, 30, 40],
-    "model.members.*.network.decoder.dropout": {"low": 0.0, "high": 0.4},
-}
+def changed(recipe: Recipe, params: Params) -> Recipe:
+    """The recipe with these values of dotted fields; everything else stays.
+
+    Raises:
+        RecipeError: a field or value that the recipe does not accept.
+    """
+    tree = recipe.model_dump(mode="json")
+    for name, value in params.items():
+        _write(tree, name, value)
+    try:
+        return Recipe.model_validate(tree)
+    except (ValidationError, RecipeError) as error:
+        told = ", ".join(f"{name} = {value}" for name, value in params.items())
+        why = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error).rstrip(".")
+        raise RecipeError(
+            f"recipe '{recipe.name}' does not accept {told} ({why})", "values that the recipe accepts",
+            "correct the search space",
+        ) from error  # fmt: skip
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:

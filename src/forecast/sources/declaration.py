@@ -47,6 +47,7 @@ class Declaration(BaseModel):
         delay: how long after its period's end a value becomes known, where no column says so.
         decimal: the decimal mark, "." or ",".
         country: ISO code whose public holidays the calendar marks ("AU-VIC").
+        forecast_only: whether series may have no demand at all: the table is forecast from, and never learned from.
 
     Raises:
         DeclarationError: two options contradict each other, or one names a zone, unit or frequency that is unknown.
@@ -74,6 +75,7 @@ class Declaration(BaseModel):
     delay: str = "0h"
     decimal: Literal[".", ","] = "."
     country: str | None = None
+    forecast_only: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, object]) -> Declaration:

@@ -68,6 +68,7 @@ def demand_of_tidy(table: Tidy, name: str, declaration: Declaration) -> Demand:
         delay=declaration.lag,
         source=name,
         country=declaration.country,
+        forecast_only=declaration.forecast_only,
     )
 
 
@@ -83,7 +84,8 @@ def tidy(raw: Raw, declaration: Declaration) -> Tidy:
         if declaration.zone is None:
             _note_zone(table, declaration)
         # Where values could not be read, that is what is wrong, and not that they are missing.
-        table.problems += [] if table.problems else empty_series(table.frame)
+        if not table.problems and not declaration.forecast_only:
+            table.problems += empty_series(table.frame)
         unordered = order_problems(table.frame, raw.place)
         table.problems += unordered
         steps = steps_of(table.frame)

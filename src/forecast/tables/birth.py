@@ -27,6 +27,7 @@ def demand_from_frame(
     delay: pd.Timedelta,
     source: str = "",
     country: str | None = None,
+    forecast_only: bool = False,
 ) -> Demand:
     """Checks a long frame and lays its series one after the other in one float32 array; see `Demand.from_frame`."""
     check_unit(unit)
@@ -49,7 +50,7 @@ def demand_from_frame(
         values_TC = part[list(columns.dynamic)].to_numpy(dtype=np.float64)
         values_TC[:, 0] /= factor
         view_TC[rows[name]] = values_TC
-        if not np.isfinite(view_TC[:, 0]).any():
+        if not forecast_only and not np.isfinite(view_TC[:, 0]).any():
             raise DataError("every value of y is missing", "at least one number", series=name)
         available_T = None
         if available_R is not None:
@@ -68,7 +69,9 @@ def demand_from_frame(
         )
         first_row += size
     arena_RC.flags.writeable = False
-    return Demand(tuple(series), columns, step, unit, delay, arena_RC, source=source, country=country)
+    return Demand(
+        tuple(series), columns, step, unit, delay, arena_RC, source=source, country=country, forecast_only=forecast_only
+    )
 
 
 def _zone_of(name: str, zone: str | Mapping[str, str]) -> str:

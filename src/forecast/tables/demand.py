@@ -90,6 +90,7 @@ class Demand:
         source: where the table came from, for reports.
         country: whose public holidays the calendar marks.
         beside: series that are not forecast, but may be heard as neighbours.
+        forecast_only: whether series may have no value of y at all; nothing is learned from such a table.
     """
 
     series: tuple[Series, ...]
@@ -102,6 +103,7 @@ class Demand:
     source: str = ""
     country: str | None = None
     beside: tuple[Series, ...] = ()
+    forecast_only: bool = False
 
     @classmethod
     def from_frame(
@@ -115,6 +117,7 @@ class Demand:
         delay: str | pd.Timedelta = "0h",
         source: str = "",
         country: str | None = None,
+        forecast_only: bool = False,
     ) -> Demand:
         """Checks a long frame (`unique_id, ds, y`, covariates, optional `available_at`) and makes the table.
 
@@ -127,6 +130,7 @@ class Demand:
             delay: how long after its period's end a value becomes known.
             source: where it came from, for reports.
             country: ISO code ("AU" or "AU-VIC") whose public holidays the calendar columns mark.
+            forecast_only: whether series without any value of y are taken: meters that are yet to be measured.
 
         Raises:
             DataError: the frame is empty, unsorted, irregular, doubled, naive, not numeric, infinite or all missing.
@@ -142,6 +146,7 @@ class Demand:
             delay=pd.Timedelta(delay),
             source=source,
             country=country,
+            forecast_only=forecast_only,
         )
 
     @property

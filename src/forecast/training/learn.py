@@ -20,6 +20,7 @@ from forecast.networks.network import DemandNetwork, build
 from forecast.networks.runtime import NetworkRuntime, prepare_torch
 from forecast.networks.shape import NetworkShape
 from forecast.recipe import NetworkModel, TrainingConfig
+from forecast.training.device import device_of
 from forecast.training.feed import Feed
 from forecast.training.loop import Loop
 from forecast.training.pretrain import pretrain
@@ -156,9 +157,7 @@ class NetworkLearning:
 
     @property
     def _device(self) -> str:
-        if self.model.training.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        return self.model.training.device
+        return device_of(self.model.training)
 
 
 def with_epochs(config: TrainingConfig, features: Features) -> TrainingConfig:

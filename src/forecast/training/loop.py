@@ -103,6 +103,7 @@ class Loop:
         self.optimiser = make_optimiser(self.learner, config)
         self.average = {name: value.detach().clone() for name, value in self.learner.state_dict().items()}
         self.best = {name: value.clone() for name, value in self.average.items()}
+        self.path: Path | None = None
         self.notes: dict[str, Any] = {"epoch": 0, "history": [], "best_epoch": 0, "best_loss": math.inf}
 
     def run(self, stage: str, until: int, progress: Progress, path: Path | None = None, key: str = "") -> None:
@@ -111,6 +112,7 @@ class Loop:
         Raises:
             NonFiniteLoss: loss or weights are no longer numbers; the checkpoint before that epoch is kept.
         """
+        self.path = path
         if not self._resume(path, key) and self.started is not None and self.validation is not None:
             self.notes["best_loss"] = self._finite(self._validation_loss(), "the starting weights")
         if self.keeps and self.notes["epoch"] < until:
@@ -182,9 +184,8 @@ class Loop:
         return (past, past_mask, future, future_mask, static, peers), *batch[1:]
 
     def _stop(self, found: str) -> None:
-        raise NonFiniteLoss(
-            found, "finite numbers", "lower training.rate or training.clip; the last good checkpoint is kept"
-        )
+        kept = "; the last good checkpoint is kept" if self.path is not None and self.path.exists() else ""
+        raise NonFiniteLoss(found, "finite numbers", f"lower training.rate or training.clip{kept}")
 
     def _average(self, step: int) -> None:
         """Exponential average of the weights, its memory growing with the steps made."""

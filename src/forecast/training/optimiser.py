@@ -9,6 +9,9 @@ from torch import nn
 
 from forecast.recipe import TrainingConfig
 
+MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
+"""Where the recipe names none."""
+
 
 def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """The optimiser of a recipe over the weights that may move.
@@ -16,7 +19,7 @@ def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
     - "sgd": v = β v + g, step −α v. The textbook's v = β v + (1−β) g makes the same steps at the rate α / (1−β).
       λ‖w‖² adds 2 λ w to g.
     - "rmsprop": s = 0.99 s + 0.01 g², step −α g / (√s + ε), the textbook's with ε outside the root; `momentum` then
-      smooths the steps as in sgd (0: the textbook). No weight decay.
+      adds up the steps as in sgd (0: the textbook). No weight decay.
     - "adam": both with bias correction, β = 0.9 and 0.999 (Kingma and Ba 2014, arXiv 1412.6980). No weight decay.
     - "adamw": adam, and every weight shrinks by α λ (Loshchilov and Hutter 2017, arXiv 1711.05101).
     """
@@ -25,9 +28,10 @@ def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
         return torch.optim.AdamW(weights, lr=config.rate, weight_decay=config.weight_decay)
     if config.optimiser == "adam":
         return torch.optim.Adam(weights, lr=config.rate)
+    momentum = config.momentum if config.momentum is not None else MOMENTUM[config.optimiser]
     if config.optimiser == "rmsprop":
-        return torch.optim.RMSprop(weights, lr=config.rate, alpha=0.99, momentum=config.momentum)
-    return torch.optim.SGD(weights, lr=config.rate, momentum=config.momentum, weight_decay=2 * config.weight_decay)
+        return torch.optim.RMSprop(weights, lr=config.rate, alpha=0.99, momentum=momentum)
+    return torch.optim.SGD(weights, lr=config.rate, momentum=momentum, weight_decay=2 * config.weight_decay)
 
 
 def rate_at(share: float, config: TrainingConfig) -> float:

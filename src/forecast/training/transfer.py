@@ -24,6 +24,7 @@ from forecast.recipe import NetworkModel, Recipe, TrainingConfig
 from forecast.tables import Demand
 from forecast.tables.units import power_unit
 from forecast.training.calibrating import learn_lessons
+from forecast.training.device import device_of
 from forecast.training.feed import Feed
 from forecast.training.fitting import Fitted, TrainingReport, spec_of, taught
 from forecast.training.learn import SCALED_ON, gradients
@@ -141,7 +142,7 @@ class _Tuning:
             network.scaling.refit_level([inputs for inputs, _, _ in Feed.of(features, train).spread(SCALED_ON, 512)])
             arrays = {name: array for name, array in arrays.items() if not name.startswith("scaling.")}
         freeze_parts(network, self.freeze)
-        device = "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+        device = device_of(config)
         validation = Feed.of(features, held_out, device) if held_out is not None else None
         return Loop(network.to(device), Feed.of(features, train, device), config, validation, device, start=arrays)
 
@@ -190,8 +191,10 @@ def _recipe(forecaster: Forecaster, epochs: int, rate: float) -> Recipe:
     recipe = forecaster.spec.recipe
     if not isinstance(recipe.model, NetworkModel) or not isinstance(forecaster.model, NetworkRuntime):
         raise RecipeError(f"fine-tuning of '{recipe.name}' ({recipe.model.kind})", "a network", "train it anew instead")
-    if epochs < 1 or not rate > 0:
-        raise RecipeError(f"fine-tuning with epochs = {epochs}, rate = {rate}", "epochs from 1 and a rate above 0")
+    if epochs < 1 or not 0 < rate < np.inf:
+        raise RecipeError(
+            f"fine-tuning with epochs = {epochs}, rate = {rate}", "epochs from 1 and a finite rate above 0"
+        )
     training = recipe.model.training.model_copy(update={"epochs": epochs, "rate": rate, "pretrain": None})
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"training": training})})
 
