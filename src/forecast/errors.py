@@ -96,4 +96,4 @@ class TrainingError(ForecastError):
 
 
 class NonFiniteLoss(TrainingError):
-    """Loss or weights stopped being numbers; the last good checkpoint is kept."""
+    """Loss or weights stopped being numbers; a checkpoint, where one is written, holds the last good epoch."""

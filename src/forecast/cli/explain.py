@@ -99,8 +99,8 @@ def _causes(told: Explanation) -> Table:
     days = f"{len(told.references)} past days that began at the same clock"
     caption = f"baseline: what {told.model} says on average for {days}; baseline + causes = forecast"
     for name in told.not_given:
-        caption += f"\n{told.label(name)}: holds what leaving its columns empty does to the forecast"
-    heads = [told.label(name).replace(" (", "\n(") for name in names]
+        caption += f"\n{told.label(name)}: what leaving its columns empty does to the forecast"
+    heads = [told.label(name).replace(" ", "\n") for name in names]
     table = _table(title, caption, ["lead h", "starts", *heads])
     digits = _digits(told)
     for row in frame.to_dict("records"):

@@ -126,7 +126,7 @@ def _stack(axis: Axes, explanation: Explanation) -> None:
     for name, share_H in explanation.groups.items():
         foot_H = np.where(share_H >= 0, up_H, down_H)
         axis.bar(stamps(ds), share_H, bottom=foot_H, width=(0.82 * step).to_pytimedelta(), color=COLOURS[name],
-                 label=name, linewidth=0)  # fmt: skip
+                 label=explanation.label(name), linewidth=0)  # fmt: skip
         up_H, down_H = up_H + np.maximum(share_H, 0), down_H + np.minimum(share_H, 0)
 
 
