@@ -86,7 +86,8 @@ def _table(title: str, columns: list[str]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for place, name in enumerate(columns):
         text = place == 0 or name in ("source", "goal", "")
-        table.add_column(name, justify="left" if text else "right", no_wrap=True)
+        # Where it is narrow, the names of the rows give way and not the figures.
+        table.add_column(name, justify="left" if text else "right", no_wrap=place > 0)
     return table
 
 
