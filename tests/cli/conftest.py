@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 
 from forecast.cli import main
+from tests.console import at_console
 
 RECIPE = """
 name = "tiny"
@@ -47,18 +47,11 @@ def forecast(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., tuple[int, str]]:
     """Runs a command as the console script does; exit code, and all that was printed, unwrapped."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("FORECAST_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    ends = at_console(monkeypatch, capsys, tmp_path, main)
 
     def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["forecast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        told = capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
-        return int(stopped.value.code or 0), told.out + told.err
+        code, out, error = ends("forecast", *arguments)
+        return code, out + error
 
     return run
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from forecast.cli.explain import explain
 from forecast.cli.mistakes import run as ends
 from forecast.forecaster import Forecaster
 from forecast.tables import Demand
+from tests.console import at_console
 from tests.explanations.toys import CUTOFF
 
 Command = Callable[..., tuple[int, str, str]]
@@ -35,19 +36,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     """Runs the command as the console script does; exit code, stdout, stderr."""
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command("explain")(explain)
-    monkeypatch.chdir(files)
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setenv("FORECAST_HOME", str(files))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["explain", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            ends(app)
-        told = capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
-        return int(stopped.value.code or 0), told.out, told.err
-
-    return run
+    return partial(at_console(monkeypatch, capsys, files, partial(ends, app), columns=160), "explain")
 
 
 def test_a_table_that_adds_up_and_three_pictures(command: Command, files: Path) -> None:

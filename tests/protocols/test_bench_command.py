@@ -15,6 +15,7 @@ from forecast.protocols import Protocol
 from forecast.protocols.beside import BESIDE
 from forecast.recipe import TreesModel
 from tests.builders import long_frame, make_demand
+from tests.console import at_console
 
 Forecast = Callable[..., tuple[int, str]]
 FAST = "seasonal_naive_day,seasonal_naive_week"
@@ -25,10 +26,7 @@ def forecast(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., tuple[int, str]]:
     """Runs a command as the console script does, "vic-a" being two days of `long_frame`."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("FORECAST_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    ends = at_console(monkeypatch, capsys, tmp_path, main)
     small = Protocol(
         name="vic-a", about="two days", read=lambda _: make_demand(long_frame()), days=("2024-03-14", "2024-03-15"),
         clock="UTC", horizon=24, scored=2 * 24 * 2, checks={}, assumptions=("the weather is kind",),
@@ -36,11 +34,8 @@ def forecast(
     monkeypatch.setitem(protocols.PROTOCOLS, "vic-a", small)
 
     def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["forecast", "bench", *map(str, arguments), "--no-log"])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        told = capsys.readouterr()
-        return int(stopped.value.code or 0), told.out + told.err
+        code, out, error = ends("forecast", "bench", *arguments, "--no-log")
+        return code, out + error
 
     return run
 

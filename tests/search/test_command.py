@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from forecast.cli import mistakes
 from forecast.cli import search as command
 from forecast.recipe import Recipe
 from forecast.search import recipe_toml
+from tests.console import at_console
 from tests.search.conftest import ridge, warm
 
 SPACE = "model.alphas.0 = [10.0, 1e9]\n"
@@ -27,13 +28,10 @@ def forecast(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., tuple[int, str]]:
     """Runs `search` as the console script does; exit code, and all that was printed."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "220")
-    monkeypatch.setenv("FORECAST_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command("search")(command.search)
     app.command("other")(lambda: None)
+    ends = at_console(monkeypatch, capsys, tmp_path, partial(mistakes.run, app), columns=220)
     frame = warm(start="2023-12-01", days=130)
     frame[["unique_id", "ds", "y", "temperature"]].to_csv("pair.csv", index=False)
     frame[frame["unique_id"] == "north"][["ds", "y", "temperature"]].to_csv("one.csv", index=False)
@@ -41,12 +39,8 @@ def forecast(
     (tmp_path / "fixed.toml").write_text(recipe_toml(ridge(10.0)))
 
     def run(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["forecast", "search", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            mistakes.run(app)
-        told = capsys.readouterr()
-        assert "Traceback" not in told.out + told.err
-        return int(stopped.value.code or 0), told.out + told.err
+        code, out, error = ends("forecast", "search", *arguments)
+        return code, out + error
 
     return run
 

@@ -44,7 +44,7 @@ def test_what_was_understood(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("days", "told"), [(200, True), (380, False)])
+@pytest.mark.parametrize(("days", "told"), [(200, True), (365, False), (380, False)])
 def test_weather_that_no_model_will_be_shown_is_told(tmp_path: Path, days: int, told: bool) -> None:
     stamps = pd.date_range("2014-01-01", periods=24 * days, freq="1h", tz="UTC")
     pd.DataFrame({"ds": stamps, "y": np.arange(len(stamps)) % 24, "temp": 10.0}).to_csv(

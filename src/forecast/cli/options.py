@@ -117,9 +117,10 @@ class Data:
         left = {name: value for name, value in values.items() if name not in ("data", "query", "config")}
         self.declaration = Declaration.of({name: value for name, value in left.items() if value is not None})
 
-    def demand(self) -> Demand:
-        """The checked table."""
-        return read(self.data, self.declaration, query=self.query)
+    def demand(self, *, forecast_only: bool = False) -> Demand:
+        """The checked table; one that is only forecast from may hold series without any demand."""
+        declaration = self.declaration.model_copy(update={"forecast_only": forecast_only})
+        return read(self.data, declaration, query=self.query)
 
     def like(self, spec: ForecasterSpec) -> Data:
         """The same, with what was not declared taken from a model: zone, delay and country."""

@@ -13,7 +13,6 @@ from forecast.cli.console import console
 from forecast.cli.options import Data, with_data
 from forecast.cli.train import aware
 from forecast.errors import DeclarationError, RequestError
-from forecast.sources import read
 from forecast.tables import quantile_columns
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ def predict(
     if horizon is not None and delivery_day is not None:
         raise DeclarationError(f"--horizon {horizon} with --delivery-day {delivery_day}", "one of the two")
     forecaster = Forecaster.load(resolve(model, Settings.read()).folder)
-    demand = _asked(data.like(forecaster.spec))
+    # Meters that are yet to be measured may stand in it: whether that will do, the model decides.
+    demand = data.like(forecaster.spec).demand(forecast_only=True)
     zone = demand.series[0].zone
     moment = aware(cutoff, "--cutoff", zone) if cutoff is not None else forecaster.next_cutoff(demand)
     spans = [calendars.delivery_day(delivery_day, zone)] if delivery_day is not None else None
@@ -71,12 +71,6 @@ def predict(
         days = Daily.from_forecast(said, forecaster.ranks_DH, demand.zones)
         write_table(_only(levels, said, days.frame), daily)
         console.print(_told(days, daily), highlight=False)
-
-
-def _asked(data: Data) -> Demand:
-    """The table, in which meters that are yet to be measured may stand: whether that will do, the model decides."""
-    declaration = data.declaration.model_copy(update={"forecast_only": True})
-    return read(data.data, declaration, query=data.query)
 
 
 def _check_parts_of_days(demand: Demand, out: Path) -> None:
@@ -137,6 +131,15 @@ def check_out(out: Path, option: str = "--out") -> None:
     """
     if out.suffix not in (".csv", ".parquet"):
         raise DeclarationError(f"{option} {out}", "a name that ends in .csv or .parquet")
+    check_folder(out, option)
+
+
+def check_folder(out: Path, option: str = "--out") -> None:
+    """Whether the folder of a file to be written exists.
+
+    Raises:
+        DeclarationError: it does not.
+    """
     if not out.parent.is_dir():
         raise DeclarationError(f"{option} {out}: folder {out.parent} does not exist", "an existing folder", "create it")
 

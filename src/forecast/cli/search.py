@@ -11,7 +11,7 @@ import typer
 
 from forecast.cli.console import Bars, bars, console, scores_table
 from forecast.cli.options import Data, Every, Gate, Horizon, Refit, parse_refit, with_data
-from forecast.cli.predict import check_out, write_table
+from forecast.cli.predict import check_folder, check_out, write_table
 from forecast.cli.train import aware, check_horizon
 from forecast.cli.trials import all_alike, folds_table, trials_table
 from forecast.errors import DeclarationError
@@ -149,8 +149,7 @@ def _check(
 def _check_recipe_file(out: Path) -> None:
     if out.suffix != ".toml":
         raise DeclarationError(f"--out {out} for a recipe", "a name that ends in .toml", "correct --out")
-    if not out.parent.is_dir():
-        raise DeclarationError(f"--out {out}: folder {out.parent} does not exist", "an existing folder", "create it")
+    check_folder(out)
     if out.is_dir():
         raise DeclarationError(f"--out {out} is a folder", "a file that ends in .toml", "name another")
 

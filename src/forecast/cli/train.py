@@ -72,12 +72,6 @@ def train(
         f"written to {out}"
     )
     _report(fitted)
-    spec = fitted.forecaster.spec
-    if spec.past and not spec.features.seasons:
-        console.print(
-            f"[yellow]Not shown to it: {', '.join(spec.past)}.[/] Known up to the cutoff only, and under a year of "
-            "history: that would tell the season, not tomorrow."
-        )
     if register is not None:
         from forecast.registry.writer import register_folder
         from forecast.settings import Settings
@@ -89,7 +83,7 @@ def train(
 
 
 def _report(fitted: Fitted) -> None:
-    """What a training says of its gradients, and that its intervals are none where nothing was held out."""
+    """What a training says of its gradients, of intervals where nothing was held out, and of columns not shown."""
     report = fitted.report
     if report.gradient_health:
         told = f"gradients: {report.gradient_health}, {REACH[report.gradient_health]}"
@@ -104,6 +98,12 @@ def _report(fitted: Fitted) -> None:
     why = why_not_calibrated(fitted.forecaster)
     if why:
         console.print(f"[yellow]Its intervals are not calibrated:[/] {why}", highlight=False, soft_wrap=True)
+    spec = fitted.forecaster.spec
+    if spec.past and not spec.features.seasons:
+        console.print(
+            f"[yellow]Not shown to it: {', '.join(spec.past)}.[/] Known up to the cutoff only, and under a year of "
+            "history: that would tell the season, not tomorrow."
+        )
 
 
 def last_clipped_share(report: TrainingReport) -> float:
@@ -115,12 +115,12 @@ def last_clipped_share(report: TrainingReport) -> float:
 def why_not_calibrated(forecaster: Forecaster) -> str:
     """Why nothing held out taught the intervals of a trained forecaster; "" where something did."""
     from forecast.calibration import Calibration
-    from forecast.training.span import HELD_OUT
+    from forecast.training.span import held_out_share
 
     spec, levels = forecaster.spec, forecaster.spec.recipe.quantiles
     if len(forecaster.ranks_DH) or spec.calibration != Calibration.none(levels):
         return ""
-    share = max((one.validation_share for one in spec.recipe.trainings), default=HELD_OUT)
+    share = held_out_share(spec.recipe)
     days = (pd.Timestamp(spec.trained_until) - pd.Timestamp(spec.trained_from)) / pd.Timedelta(days=1)
     return (
         f"{days:.1f} days of history are too little to hold the last {share:.0%} out, learn from the rest and compare. "

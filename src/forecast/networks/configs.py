@@ -235,8 +235,7 @@ class OutlookConfig(_Frozen):
 
     `alone`: whether the network of a single series has one, too. `own`: ranks of the linear maps from the last week
     that several series have of their own, mixed by the vectors that `neighbours` learns for them; 0, or no neighbours,
-    leaves them out. Every hour hears the mean of all that is known ahead, so with an
-    outlook no decoder is causal over the horizon.
+    leaves them out. Every hour hears the mean of all that is known ahead: no decoder is causal over the horizon then.
     """
 
     alone: bool = False
@@ -284,7 +283,8 @@ class NetworkConfig(_Frozen):
 
     `outlook` also reads the window as a whole. `neighbours` lets a network that learns several series hear what the
     others were doing at the cutoff. `patch` joins context steps into one encoder step: so many, those of so many hours
-    ("6h"), or those of one hour ("auto"). `dropout` silences that share of the decoder's known inputs in training.
+    ("6h"), or those of one hour ("auto"). `dropout` silences that share of the decoder's known inputs in training; the
+    highway always sees all of them.
 
     >>> NetworkConfig(encoder={"kind": "gru", "width": 32}).encoder.kind
     'gru'

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from forecast.errors import RecipeError
 from forecast.features import fit_features
 from forecast.features.weather import ABOVE
 from forecast.recipe import EnsembleModel, NetworkModel, Recipe, RidgeModel, TreesModel
+from forecast.search.folds import DAY
 from forecast.search.space import Scalar, Space, changed, value_of
 from forecast.tables import Demand
 from forecast.training.ridge import OWN_DAYS
 
 Fields = dict[str, Any]
-DAY = pd.Timedelta(days=1)
 
 COLUMNS: Fields = {
     "features.same_hour_days": [3, 7, 14],

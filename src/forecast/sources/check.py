@@ -83,7 +83,7 @@ def _report(source: Source, raw: Raw, query: str | None) -> Report:
     findings = [Finding("error", str(problem)) for problem in table.problems]
     findings += [
         Finding("warning", text)
-        for text in (*table.notes, *_warnings(series, raw, table), *_unread(series, declaration))
+        for text in (*table.notes, *_warnings(series, raw, table), *_unread(series, table.step, declaration))
     ]
     rows = (*_rows(raw, declaration, table), *_values(series, declaration))
     suggestion = "" if table.problems else _suggestion(raw, declaration, query)
@@ -155,15 +155,15 @@ def _warnings(series: tuple[SeriesFacts, ...], raw: Raw, table: Tidy) -> list[st
     return texts
 
 
-def _unread(series: tuple[SeriesFacts, ...], declaration: Declaration) -> list[str]:
+def _unread(series: tuple[SeriesFacts, ...], step: pd.Timedelta | None, declaration: Declaration) -> list[str]:
     """What is declared and yet shown to no model."""
-    if not series or not declaration.past:
+    if not series or step is None or not declaration.past:
         return []
-    days = (max(one.last for one in series) - min(one.first for one in series)) / pd.Timedelta("1D")
+    days = (max(one.last for one in series) + step - min(one.first for one in series)) / pd.Timedelta("1D")
     if days >= YEAR_DAYS:
         return []
     return [
-        f"{', '.join(declaration.past)}: known up to the cutoff, and {days:.0f} days of history are under {YEAR_DAYS}; "
+        f"{', '.join(declaration.past)}: known up to the cutoff, and {days:.4g} days of history are under {YEAR_DAYS}; "
         "that would tell the season and not tomorrow, so no model is shown it until the history is longer"
     ]
 

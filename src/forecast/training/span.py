@@ -15,6 +15,11 @@ from forecast.windows import Origins, WindowSet, origins_every, training_origins
 HELD_OUT = 0.2
 
 
+def held_out_share(recipe: Recipe) -> float:
+    """Share of a span, at its end, that the members of a recipe do not learn from at first."""
+    return max((one.validation_share for one in recipe.trainings), default=HELD_OUT)
+
+
 class Span:
     """The training span, its split, and its windows."""
 
@@ -23,7 +28,7 @@ class Span:
         self.context = recipe.context_steps(demand.step)
         self.begin = min(one.start for one in demand.series)
         self.end = demand.known_until if demand.known_until is not None else demand.last_known_end()
-        share = max((one.validation_share for one in recipe.trainings), default=HELD_OUT)
+        share = held_out_share(recipe)
         lived = demand.last_known_end() - self.begin
         needed = (self.context + task.horizon) * demand.step
         if lived < needed:
