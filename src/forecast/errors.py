@@ -4,6 +4,8 @@ ForecastError
 ├── DeclarationError      the options that describe the data contradict it or each other
 ├── DataError             the data itself is wrong (stamps, numbers, units)
 │   └── NotEnoughHistory  too few steps for what was asked
+├── SourceError           an origin of data does not answer, or refuses (key, quota)
+├── StoreError            the store cannot be opened, read or written
 ├── RecipeError           a recipe that cannot be built
 ├── RequestError          a forecast request that cannot be answered
 ├── ModelFolderError      a saved forecaster that cannot be read
@@ -73,6 +75,14 @@ class DataError(ForecastError):
 
 class NotEnoughHistory(DataError):
     """Too few steps for what was asked."""
+
+
+class SourceError(ForecastError):
+    """An origin of data does not answer, or refuses (key, quota)."""
+
+
+class StoreError(ForecastError):
+    """The store cannot be opened, read or written."""
 
 
 class RecipeError(ForecastError):

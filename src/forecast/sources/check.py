@@ -16,7 +16,7 @@ from forecast.sources.clockwork import short_step
 from forecast.sources.declaration import Declaration
 from forecast.sources.facts import SeriesFacts, amount, series_facts
 from forecast.sources.raw import Raw
-from forecast.sources.source import Source, open_source
+from forecast.sources.opening import Table, open_source
 from forecast.sources.sql import shown
 from forecast.sources.tidy import Tidy, demand_of_tidy, tidy
 
@@ -72,7 +72,7 @@ def check(data: str | Path, declaration: Declaration | None = None, query: str |
     return _report(source, raw, query)
 
 
-def _report(source: Source, raw: Raw, query: str | None) -> Report:
+def _report(source: Table, raw: Raw, query: str | None) -> Report:
     declaration = source.declaration
     table = tidy(raw, declaration)
     if not table.problems:

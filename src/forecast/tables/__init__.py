@@ -10,6 +10,7 @@ from forecast.tables.forecast import (
     quantile_columns,
     quantile_levels,
 )
+from forecast.tables.series_info import SeriesInfo
 from forecast.tables.stored import load_demand, save_demand
 from forecast.tables.units import UNITS, output_factor, power_unit
 
@@ -20,6 +21,7 @@ __all__ = [
     "Demand",
     "Forecast",
     "Series",
+    "SeriesInfo",
     "demand_from_frame",
     "load_demand",
     "mean_of_quantiles",

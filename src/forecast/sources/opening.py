@@ -1,4 +1,4 @@
-"""`Source`: where demand comes from, chosen by what the user names."""
+"""`Table`: demand that is read as a whole, chosen by what the user names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from forecast.sources.sql import SqlQuery, shown
 from forecast.tables import Demand
 
 
-class Source(Protocol):
-    """Anything that can be read as demand."""
+class Table(Protocol):
+    """Anything that can be read as demand, as a whole."""
 
     @property
     def declaration(self) -> Declaration:
@@ -28,7 +28,7 @@ class Source(Protocol):
         """The checked table; raises `DataError`."""
 
 
-def open_source(data: str | Path, declaration: Declaration | None = None, query: str | None = None) -> Source:
+def open_source(data: str | Path, declaration: Declaration | None = None, query: str | None = None) -> Table:
     """The source that `data` names.
 
     Args:
