@@ -186,14 +186,26 @@ class WindowSet:
         target_mask_BH = mask_BWC[:, ahead, 0] & inside_BW[:, ahead]
         if demand.known_until is not None:
             shown_BW = self._known(series_B, row_BW, np.full_like(cutoff_B, demand.known_until.value))
-            target_mask_BH &= shown_BW[:, ahead]
             seen_BW &= shown_BW
+            if "y" not in demand.versions:
+                target_mask_BH &= shown_BW[:, ahead]
         target_BH = np.where(target_mask_BH, values_BWC[:, ahead, 0], np.float32(0))
-        observed = len(demand.columns.observed)
-        for plane in range(mask_BWC.shape[2]):
-            mask_BWC[:, :, plane] &= (seen_BW & inside_BW) if plane < observed else inside_BW
+        for plane, name in enumerate(demand.columns.dynamic):
+            if name in demand.versions:
+                values_BWC[:, :, plane], known_BW = self._versions(name, place_BW, cutoff_B)
+                mask_BWC[:, :, plane] = known_BW & np.isfinite(values_BWC[:, :, plane]) & inside_BW
+            else:
+                mask_BWC[:, :, plane] &= inside_BW if name in demand.columns.known else (seen_BW & inside_BW)
         np.copyto(values_BWC, 0, where=~mask_BWC)
         return RawBatch(values_BWC, mask_BWC, target_BH, target_mask_BH, series_B, row_B, cutoff_B)
+
+    def _versions(self, name: str, place_BW: Ints, cutoff_B: Ints) -> tuple[Floats, Bools]:
+        """A column as each window's cutoff knew it, and where it knew it."""
+        until = self.demand.known_until
+        moment_B = cutoff_B if until is None else np.minimum(cutoff_B, until.value)
+        moment_BW = np.broadcast_to(moment_B[:, None], place_BW.shape)
+        values_N, known_N = self.demand.versions[name].at(place_BW.ravel(), moment_BW.ravel())
+        return values_N.reshape(place_BW.shape), known_N.reshape(place_BW.shape)
 
     def _known(self, series_B: Ints, row_BW: Ints, moment_B: Ints) -> Bools:
         """Whether observed values of these rows were known at each window's moment."""

@@ -10,8 +10,15 @@ from forecast.errors import DataError
 RUN = 24  # as many equal, longer steps in a row are another frequency, not gaps
 
 
+def has_versions(frame: pd.DataFrame) -> bool:
+    """Whether stamps occur again with other moments of knowledge: revisions, or forecasts issued again."""
+    return "available_at" in frame.columns and bool(frame.duplicated(["unique_id", "ds"]).any())
+
+
 def steps_of(frame: pd.DataFrame) -> dict[str, pd.Timedelta]:
     """The most frequent step of every series that has two rows or more, in the order of their names."""
+    if has_versions(frame):
+        frame = frame.drop_duplicates(["unique_id", "ds"]).sort_values(["unique_id", "ds"], kind="stable")
     gaps = _gaps(frame).abs()  # a table that runs backwards has a step, too
     ahead = gaps > pd.Timedelta(0)
     counts = pd.DataFrame({"id": frame["unique_id"][ahead], "gap": gaps[ahead]}).value_counts(sort=False).reset_index()
@@ -33,7 +40,7 @@ def table_step(steps: dict[str, pd.Timedelta], declared: pd.Timedelta | None) ->
 
 def order_problems(frame: pd.DataFrame, word: str) -> list[DataError]:
     """What is wrong with the order of a long frame (unique_id, ds, y; the index is a row's place, called `word`)."""
-    found = [_repeated(frame, word), _backwards(frame, word)]
+    found = [_repeated(frame, word), None if has_versions(frame) else _backwards(frame, word)]
     return [problem for problem in found if problem is not None]
 
 
@@ -60,11 +67,13 @@ def _told(frame: pd.DataFrame, rows: pd.Series, word: str) -> list[str]:
 
 
 def _repeated(frame: pd.DataFrame, word: str) -> DataError | None:
-    doubled = frame.duplicated(["unique_id", "ds"])
+    several = has_versions(frame)
+    doubled = frame.duplicated(["unique_id", "ds", *(["available_at"] if several else [])])
     if not doubled.any():
         return None
     return DataError(
-        f"{int(doubled.sum())} stamps occur twice", "one row per series and stamp",
+        f"{int(doubled.sum())} stamps occur twice" + (" with one available_at" if several else ""),
+        "one row per series and stamp" + (" and available_at" if several else ""),
         "remove the second rows, or declare the series column with --series if the table holds several series",
         column="ds", stamps=_told(frame, doubled, word),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """The checked tables: `Demand`, what was measured, and `Forecast`, what we say."""
 
 from forecast.tables.birth import demand_from_frame
-from forecast.tables.demand import Columns, Demand, Series
+from forecast.tables.demand import Demand
 from forecast.tables.forecast import (
     LEVELS,
     Forecast,
@@ -10,9 +10,11 @@ from forecast.tables.forecast import (
     quantile_columns,
     quantile_levels,
 )
+from forecast.tables.series import Columns, Series
 from forecast.tables.series_info import SeriesInfo
 from forecast.tables.stored import load_demand, save_demand
 from forecast.tables.units import UNITS, output_factor, power_unit
+from forecast.tables.versions import Versions
 
 __all__ = [
     "LEVELS",
@@ -22,6 +24,7 @@ __all__ = [
     "Forecast",
     "Series",
     "SeriesInfo",
+    "Versions",
     "demand_from_frame",
     "load_demand",
     "mean_of_quantiles",

@@ -9,7 +9,10 @@ import pandas as pd
 
 from forecast import clock
 from forecast.errors import DataError
-from forecast.tables.demand import Columns, Demand, Ints, Series
+from forecast.tables.cells import cells_of_frame, demand_of_cells
+from forecast.tables.demand import Demand
+from forecast.tables.series import Columns, Ints, Series
+from forecast.tables.series_info import SeriesInfo
 from forecast.tables.units import check_unit, output_factor
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -33,12 +36,21 @@ def demand_from_frame(
     check_unit(unit)
     frame = _checked_columns(frame, columns)
     _check_names(frame)
-    _check_stamps(frame)
+    several = _check_stamps(frame)
     _check_numbers(frame, columns)
     groups = {str(name): part for name, part in frame.groupby("unique_id", sort=True)}
     step = _step(groups, pd.Timedelta(freq) if freq is not None else None)
     factor = output_factor(unit, step)
     _check_not_future(frame, step)
+    if several:
+        _availability(frame, 0)
+        frame["y"] = frame["y"] / factor
+        infos = [_info(name, part, zone, columns) for name, part in groups.items()]
+        cells = cells_of_frame(frame, columns, list(groups), step + delay)
+        return demand_of_cells(
+            infos, cells, columns=columns, step=step, unit=unit, delay=delay, source=source, country=country,
+            forecast_only=forecast_only,
+        )  # fmt: skip
     starts = {name: part["ds"].iloc[0] for name, part in groups.items()}
     rows = {name: _rows(name, part["ds"], step) for name, part in groups.items()}
     sizes = [int(rows[name][-1]) + 1 for name in groups]
@@ -74,6 +86,11 @@ def demand_from_frame(
     )
 
 
+def _info(name: str, part: pd.DataFrame, zone: str | Mapping[str, str], columns: Columns) -> SeriesInfo:
+    static = {column: float(part[column].iloc[0]) for column in columns.static}
+    return SeriesInfo(unique_id=name, zone=_zone_of(name, zone), static=static)
+
+
 def _zone_of(name: str, zone: str | Mapping[str, str]) -> str:
     chosen = zone if isinstance(zone, str) else zone[name]
     clock.zone(chosen)
@@ -103,7 +120,8 @@ def _check_names(frame: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-def _check_stamps(frame: pd.DataFrame) -> None:
+def _check_stamps(frame: pd.DataFrame) -> bool:
+    """Checks the stamps; whether some occur again, as later versions."""
     stamps = frame["ds"]
     if not pd.api.types.is_datetime64_any_dtype(stamps):
         raise DataError("the stamps are not times", "dates with times", "check the time column", column="ds")
@@ -113,21 +131,26 @@ def _check_stamps(frame: pd.DataFrame) -> None:
         at = [f"row {row}" for row in np.flatnonzero(stamps.isna())]
         raise DataError("some stamps are missing", "a stamp in every row", column="ds", stamps=at)
     frame["ds"] = stamps.dt.tz_convert("UTC").astype("datetime64[ns, UTC]")
-    doubled = frame.duplicated(["unique_id", "ds"])
+    again = frame.duplicated(["unique_id", "ds"])
+    several = "available_at" in frame.columns and bool(again.any())
+    doubled = frame.duplicated(["unique_id", "ds", "available_at"]) if several else again
     if doubled.any():
         raise DataError(
             f"{int(doubled.sum())} stamps occur twice",
-            "one row per series and stamp",
+            "one row per series and stamp" + (" and available_at" if several else ""),
             "remove the second rows, or declare the series column with --series if the file holds several series",
             column="ds",
             stamps=frame.loc[doubled, "ds"],
         )
+    if several:
+        return True
     backwards = frame.groupby("unique_id", sort=False)["ds"].diff() < pd.Timedelta(0)
     if backwards.any():
         raise DataError(
             "the rows are not in time order", "stamps that only go forward", "sort the file by its time column",
             column="ds", stamps=frame.loc[backwards, "ds"],
         )  # fmt: skip
+    return False
 
 
 def _check_numbers(frame: pd.DataFrame, columns: Columns) -> None:
@@ -170,7 +193,7 @@ def _step(groups: Mapping[str, pd.DataFrame], declared: pd.Timedelta | None) -> 
     """The one step of all series: the declared one, or the most frequent difference of the first."""
     found: dict[str, pd.Timedelta] = {}
     for name, part in groups.items():
-        gaps = part["ds"].diff().dropna()
+        gaps = _clock(part).diff().dropna()
         if len(gaps):
             found[name] = gaps.mode().iloc[0]
     step = declared if declared is not None else next(iter(found.values()), None)
@@ -186,8 +209,15 @@ def _step(groups: Mapping[str, pd.DataFrame], declared: pd.Timedelta | None) -> 
         )  # fmt: skip
     if declared is None:
         for name, part in groups.items():
-            _check_runs(name, part["ds"], step)
+            _check_runs(name, _clock(part), step)
     return step
+
+
+def _clock(part: pd.DataFrame) -> pd.Series:
+    """The stamps of a series, each once, in order; versions of one stamp count once."""
+    stamps = part["ds"]
+    in_order = stamps.is_monotonic_increasing and stamps.is_unique
+    return stamps if in_order else stamps.drop_duplicates().sort_values()
 
 
 def _check_runs(name: str, stamps: pd.Series, step: pd.Timedelta) -> None:

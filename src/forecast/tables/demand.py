@@ -12,67 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.errors import DataError, DeclarationError
+from forecast.errors import DataError
+from forecast.tables.series import Columns, Floats, Ints, Series
 from forecast.tables.units import output_factor, power_unit
+from forecast.tables.versions import Versions
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the covariates: `past` are known up to the cutoff, `known` ahead of it, `static` once per series."""
-
-    past: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        names = (*self.past, *self.known, *self.static)
-        twice = sorted({name for name in names if names.count(name) > 1})
-        reserved = [name for name in names if name in ("unique_id", "ds", "y", "available_at")]
-        if twice or reserved:
-            raise DeclarationError(
-                f"the covariates name {', '.join(map(repr, twice or reserved))} " + ("twice" if twice else "again"),
-                "each column in one role: the series, its stamps, its demand, or a past, known or static covariate",
-            )
-
-    @property
-    def observed(self) -> tuple[str, ...]:
-        """The columns that become known with time: y, then the past-only covariates."""
-        return ("y", *self.past)
-
-    @property
-    def dynamic(self) -> tuple[str, ...]:
-        """Every column of `Series.values_TC`, in its order."""
-        return (*self.observed, *self.known)
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """One metered demand on its regular clock.
-
-    Attributes:
-        unique_id: its name.
-        zone: its civil zone.
-        start: start of the first period (UTC).
-        values_TC: float32 [T, C], a view of the arena; columns as `Columns.dynamic`, NaN where missing.
-        available_at_T: UTC nanoseconds at which each row's observed values became known; None: by the delay rule.
-        static: its static covariates.
-        first_row: its first row in the arena.
-    """
-
-    unique_id: str
-    zone: str
-    start: pd.Timestamp
-    values_TC: Floats
-    available_at_T: Ints | None = None
-    static: Mapping[str, float] = field(default_factory=dict)
-    first_row: int = 0
-
-    def __len__(self) -> int:
-        return len(self.values_TC)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +36,8 @@ class Demand:
         country: whose public holidays the calendar marks.
         beside: series that are not forecast, but may be heard as neighbours.
         forecast_only: whether series may have no value of y at all; nothing is learned from such a table.
+        versions: columns whose values were revised or issued again and again, with every version that is known; the
+            arena holds their newest one. What such a column knew at a moment, its versions say, and no delay.
     """
 
     series: tuple[Series, ...]
@@ -104,6 +51,7 @@ class Demand:
     country: str | None = None
     beside: tuple[Series, ...] = ()
     forecast_only: bool = False
+    versions: Mapping[str, Versions] = field(default_factory=dict)
 
     @classmethod
     def from_frame(
@@ -123,6 +71,8 @@ class Demand:
 
         Args:
             frame: `ds` aware, START of the period; `y` in `unit`, NaN where missing; rows in time order per series.
+                A stamp may occur again with another `available_at`: then every row is a version of the values in it
+                and NaN says nothing; without an `available_at` of its own, a covariate known ahead was always known.
             columns: which columns are covariates.
             zone: civil zone of all series, or of each.
             unit: MW, kW, GW, MWh or kWh (the last two: energy per period).
@@ -190,9 +140,10 @@ class Demand:
         return np.array([one.available_at_T is not None for one in self.series])
 
     def as_of(self, cutoff: pd.Timestamp | str) -> Demand:
-        """The same table, showing only what was known at `cutoff` (UTC); no value is copied.
+        """The same table, showing only what was known at `cutoff` (UTC).
 
-        A value with `available_at` equal to the cutoff is known; known-ahead covariates always are.
+        A value with `available_at` equal to the cutoff is known; known-ahead covariates without versions always are.
+        Nothing is copied but for columns with versions: they go back to what they were.
         """
         moment = pd.Timestamp(cutoff)
         if moment.tzinfo is None:
@@ -200,7 +151,22 @@ class Demand:
         moment = moment.tz_convert("UTC")
         if self.known_until is not None:
             moment = min(moment, self.known_until)
-        return replace(self, known_until=moment)
+        narrowed = replace(self, known_until=moment)
+        return narrowed.with_versions({name: one.until(moment.value) for name, one in self.versions.items()})
+
+    def with_versions(self, versions: Mapping[str, Versions]) -> Demand:
+        """The same table with other versions of some columns, its arena holding the newest of each."""
+        if not versions:
+            return self
+        arena_RC = self.arena_RC.copy()
+        for name, one in versions.items():
+            arena_RC[:, self.columns.dynamic.index(name)] = one.newest_R
+        arena_RC.flags.writeable = False
+        series, beside = (
+            tuple(replace(one, values_TC=arena_RC[one.first_row : one.first_row + len(one)]) for one in group)
+            for group in (self.series, self.beside)
+        )
+        return replace(self, arena_RC=arena_RC, series=series, beside=beside, versions=dict(versions))
 
     def in_unit(self, unit: str) -> Demand:
         """The same power, said in another unit of the same size ("kW" as "kWh" per period)."""
@@ -221,7 +187,9 @@ class Demand:
         return replace(self, series=tuple(kept))
 
     def known_rows(self, one: Series) -> Bools:
-        """Which rows [T] of a series have observed values that are known at `known_until`."""
+        """Which rows [T] of a series have a `y` that is known at `known_until`, or would have if it was measured."""
+        if "y" in self.versions:
+            return np.isfinite(one.values_TC[:, 0])
         if self.known_until is None:
             return np.ones(len(one), dtype=bool)
         if one.available_at_T is not None:
@@ -239,7 +207,7 @@ class Demand:
     def observed(self, one: Series, column: str = "y") -> Floats:
         """One column [T] of a series, NaN where missing or not yet known."""
         values_T = one.values_TC[:, self.columns.dynamic.index(column)]
-        if column in self.columns.known:
+        if column in self.columns.known or column in self.versions:
             return values_T
         return np.where(self.known_rows(one), values_T, np.float32(np.nan)).astype(np.float32)
 
@@ -250,12 +218,17 @@ class Demand:
             rows = np.flatnonzero(np.isfinite(self.observed(one)))
             if len(rows):
                 end = one.start + (int(rows[-1]) + 1) * self.step + self.delay
-                if one.available_at_T is not None:
-                    end = max(end, pd.Timestamp(int(one.available_at_T[rows[-1]]), tz="UTC"))
-                ends.append(end)
+                stated = self._stated(one, int(rows[-1]))
+                ends.append(end if stated is None else max(end, pd.Timestamp(stated, tz="UTC")))
         if not ends:
             raise DataError("no value of y is known", "at least one", "check the cutoff and the file")
         return max(ends)
+
+    def _stated(self, one: Series, row: int) -> int | None:
+        """When the value of y in a row became known (UTC nanoseconds), where the table says so itself."""
+        if "y" in self.versions:
+            return int(self.versions["y"].settled_R[one.first_row + row])
+        return None if one.available_at_T is None else int(one.available_at_T[row])
 
     def select(self, unique_ids: Iterable[str]) -> Demand:
         """The table of some series only; the others are no longer forecast, but still heard as neighbours."""
@@ -290,6 +263,11 @@ class Demand:
             if one.available_at_T is not None:
                 known_T = self.known_rows(one) & np.isfinite(one.values_TC[:, : len(self.columns.observed)]).any(1)
                 total.update(np.where(known_T, one.available_at_T, -1)[: _length(known_T)].tobytes() + b"|")
+            for name, versions in sorted(self.versions.items()):
+                mine = versions.rows(one.first_row, len(one))
+                counts_T = np.diff(mine.first_R1)
+                for part in (counts_T[: _length(counts_T > 0)], mine.available_V, mine.values_V):
+                    total.update(name.encode() + part.tobytes() + b"|")
         return total.hexdigest()
 
 
