@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from forecast.errors import DeclarationError
@@ -19,6 +19,11 @@ def _default_uri(fields: dict[str, Any]) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{fields['mlruns']}/mlflow.db"
 
 
+def _default_store(fields: dict[str, Any]) -> str:
+    """SQLite beside the runs."""
+    return f"sqlite:///{fields['mlruns']}/store.db"
+
+
 class Settings(BaseSettings):
     """What differs between machines; every field is also a variable, `port` is `FORECAST_PORT`.
 
@@ -27,12 +32,14 @@ class Settings(BaseSettings):
         mlruns: runs, registry and the cache of fetched models; absolute once read.
         mlflow_uri: MLflow's tracking and registry server or database: `FORECAST_MLFLOW_URI`, else
             `MLFLOW_TRACKING_URI`, else sqlite under `mlruns`.
+        store: database of observations and forecasts; SQLite `store.db` under `mlruns`.
         experiment: MLflow experiment of all retrainings.
         model_name: name in the model registry.
         host, port: where the service listens.
         max_body_bytes, max_series, max_rows: the largest request that is read.
         threads: threads of one forecast.
         model: what the service loads, a folder or `models:/NAME@alias`; None is the registered champion.
+        eia_key, entsoe_key, open_meteo_key: keys of the origins of data; no text shows them.
 
     >>> Settings(port=9000).port
     9000
@@ -46,6 +53,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=Path.cwd)
     mlruns: Path = Path("mlruns")
     mlflow_uri: str = Field(default_factory=_default_uri)
+    store: str = Field(default_factory=_default_store, repr=False)
     experiment: str = Field("demand-forecasting", min_length=1)
     model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
     host: str = "127.0.0.1"
@@ -55,6 +63,9 @@ class Settings(BaseSettings):
     max_rows: int = Field(200_000, ge=1)
     threads: int = Field(1, ge=1)
     model: str | None = None
+    eia_key: SecretStr | None = None
+    entsoe_key: SecretStr | None = None
+    open_meteo_key: SecretStr | None = None
 
     @field_validator("home")
     @classmethod

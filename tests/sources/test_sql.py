@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 
+from forecast.addresses import shown
 from forecast.errors import DataError
 from forecast.sources import Declaration, check, read
-from forecast.sources.sql import shown
 
 LISBON = Declaration(zone="Europe/Lisbon", target="load")
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
-from forecast.calendars import YEAR_DAYS
+from forecast.addresses import shown
+from forecast.calendars import PREFIX, YEAR_DAYS
 from forecast.errors import ForecastError
 from forecast.sources.clockwork import short_step
 from forecast.sources.declaration import Declaration
 from forecast.sources.facts import SeriesFacts, amount, series_facts
-from forecast.sources.raw import Raw
 from forecast.sources.opening import Table, open_source
-from forecast.sources.sql import shown
+from forecast.sources.raw import Raw
 from forecast.sources.tidy import Tidy, demand_of_tidy, tidy
+from forecast.tables import Demand
 
 SHOWN = 5
 
@@ -74,16 +76,16 @@ def check(data: str | Path, declaration: Declaration | None = None, query: str |
 
 def _report(source: Table, raw: Raw, query: str | None) -> Report:
     declaration = source.declaration
-    table = tidy(raw, declaration)
+    table, idle = tidy(raw, declaration), list[str]()
     if not table.problems:
         with table.noting():
-            demand_of_tidy(table, raw.name, declaration)
+            idle = _idle_events(demand_of_tidy(table, raw.name, declaration))
     readable = table.frame is not None and table.step is not None
     series = tuple(series_facts(table.frame, table.zones, table.step)) if readable else ()
     findings = [Finding("error", str(problem)) for problem in table.problems]
     findings += [
         Finding("warning", text)
-        for text in (*table.notes, *_warnings(series, raw, table), *_unread(series, table.step, declaration))
+        for text in (*table.notes, *idle, *_warnings(series, raw, table), *_unread(series, table.step, declaration))
     ]
     rows = (*_rows(raw, declaration, table), *_values(series, declaration))
     suggestion = "" if table.problems else _suggestion(raw, declaration, query)
@@ -113,6 +115,10 @@ def _rows(raw: Raw, declaration: Declaration, table: Tidy) -> tuple[tuple[str, s
         rows.append(("clock of the stamps", declaration.stamp_zone))
     if declaration.country:
         rows.append(("holidays of", declaration.country))
+    if declaration.countries:
+        rows.append(("holidays of single series", _pairs(declaration.countries)))
+    if declaration.events:
+        rows.append(("events", declaration.events))
     return tuple(rows)
 
 
@@ -155,6 +161,17 @@ def _warnings(series: tuple[SeriesFacts, ...], raw: Raw, table: Tidy) -> list[st
     return texts
 
 
+def _idle_events(demand: Demand) -> list[str]:
+    """Events of which the table holds no day that has demand: nothing can be learned of them."""
+    idle = [name for name in demand.columns.known if name.startswith(PREFIX) and not _happens(demand, name)]
+    names = _some([name.removeprefix(PREFIX) for name in idle])
+    return [f"events without a day that has demand: {names}; nothing can be learned of them here"] if idle else []
+
+
+def _happens(demand: Demand, name: str) -> bool:
+    return any((np.isfinite(demand.observed(one)) & (demand.observed(one, name) > 0)).any() for one in demand.series)
+
+
 def _unread(series: tuple[SeriesFacts, ...], step: pd.Timedelta | None, declaration: Declaration) -> list[str]:
     """What is declared and yet shown to no model."""
     if not series or step is None or not declaration.past:
@@ -168,6 +185,10 @@ def _unread(series: tuple[SeriesFacts, ...], step: pd.Timedelta | None, declarat
     ]
 
 
+def _pairs(countries: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={code}" for name, code in countries.items())
+
+
 def _some(items: Sequence[object], limit: int = SHOWN) -> str:
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
     return ", ".join(map(str, items[:limit])) + more
@@ -179,12 +200,13 @@ def _suggestion(raw: Raw, declaration: Declaration, query: str | None) -> str:
     if raw.name != "sample":
         told = {"time": raw.roles.time, "target": raw.roles.targets, "series": raw.roles.series}
         fields = [*told, "known", "past", "static", "only", "zone", "stamp_zone", "stamp", "freq", "unit"]
-        fields += ["available_at", "delay", "decimal", "country"]
+        fields += ["available_at", "delay", "decimal", "country", "countries", "events"]
     else:
-        told, fields = {}, ["past", "delay"]
+        told, fields = {}, ["past", "delay", "events"]
     for name in fields:
         value = told.get(name) or getattr(declaration, name)
         if value != Declaration.model_fields[name].default:
             text = ",".join(value) if isinstance(value, tuple) else str(value)
+            text = _pairs(value) if isinstance(value, Mapping) else text
             words += [f"--{name.replace('_', '-')}", text]
     return " ".join(map(shlex.quote, [*words, "--recipe", "default", "--out", "model"]))

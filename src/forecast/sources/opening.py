@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from forecast.addresses import shown
 from forecast.errors import DataError, DeclarationError
 from forecast.sources.declaration import Declaration
 from forecast.sources.files import CsvFile, ParquetFile
 from forecast.sources.raw import Raw
 from forecast.sources.sample import Sample, sample_declaration
-from forecast.sources.sql import SqlQuery, shown
+from forecast.sources.sql import SqlQuery
 from forecast.tables import Demand
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +12,12 @@ from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseError
 
+from forecast.addresses import SECRET, shown
 from forecast.errors import DataError
 from forecast.sources.declaration import Declaration
 from forecast.sources.raw import Raw, roles_of
 from forecast.sources.tidy import demand_of
 from forecast.tables import Demand
-
-_SECRET = re.compile(r"(?i)(pass|pwd|secret|token|key)")
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,8 +41,8 @@ class SqlQuery:
             DataError: the URL, driver, connection or query fails, or the answer is empty or lacks a column; no
                 message holds the password.
         """
-        url = _parsed(self.url)
-        with _asking(url):
+        url = database(self.url)
+        with asking(url):
             headers, rows = _answer(url, self.query)
         if not rows:
             raise DataError(f"the query to {shown(self.url)} returned no rows", "rows of demand", "check the query")
@@ -58,21 +56,12 @@ class SqlQuery:
         return demand_of(self.raw(), self.declaration)
 
 
-def shown(url: str) -> str:
-    """A URL without its secrets.
+def database(url: str) -> URL:
+    """The URL of a database that may be asked.
 
-    >>> shown("postgresql+psycopg://me:secret@db/load")
-    'postgresql+psycopg://me:***@db/load'
+    Raises:
+        DataError: it is no URL, or names a file that is not there.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        return re.sub(r"//.*@", "//***@", url)
-    query = {name: "***" if _SECRET.search(name) else value for name, value in parsed.query.items()}
-    return parsed.set(query=query).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
-
-
-def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -102,7 +91,7 @@ def _answer(url: URL, query: str) -> tuple[tuple[str, ...], list[tuple[object, .
 
 
 @contextmanager
-def _asking(url: URL) -> Iterator[None]:
+def asking(url: URL) -> Iterator[None]:
     """Turns what a database answers into sentences without the password."""
     place = shown(url.render_as_string(hide_password=False))
     try:
@@ -130,7 +119,7 @@ def _asking(url: URL) -> Iterator[None]:
 def _told(error: DatabaseError, url: URL) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     text = " ".join(str(cause).split())
-    secrets = [url.password, *(v for k, v in url.query.items() if _SECRET.search(k))]
+    secrets = [url.password, *(v for k, v in url.query.items() if SECRET.search(k))]
     for secret in secrets:
         if secret:
             text = text.replace(str(secret), "***")

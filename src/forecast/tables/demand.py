@@ -33,7 +33,7 @@ class Demand:
         arena_RC: float32 [R, C], every series' rows one after the other; the one contiguous array behind all windows.
         known_until: nothing that became known later is shown; None shows everything.
         source: where the table came from, for reports.
-        country: whose public holidays the calendar marks.
+        country: whose public holidays the calendar marks, of series that name no country of their own.
         beside: series that are not forecast, but may be heard as neighbours.
         forecast_only: whether series may have no value of y at all; nothing is learned from such a table.
         versions: columns whose values were revised or issued again and again, with every version that is known; the
@@ -174,6 +174,11 @@ class Demand:
             raise DataError(f"power in {power_unit(self.unit)} said in {unit}", "a unit of the same size")
         return replace(self, unit=unit)
 
+    def with_countries(self, countries: Mapping[str, str]) -> Demand:
+        """The same table, with some series' own countries: whose public holidays their calendars mark, by name."""
+        told = (replace(one, country=countries.get(one.unique_id, one.country)) for one in self.series)
+        return replace(self, series=tuple(told))
+
     def since(self, moment: pd.Timestamp) -> Demand:
         """The table without the periods that start before `moment`; series that end before it are left out."""
         kept = []
@@ -255,7 +260,8 @@ class Demand:
         head = [self.columns.dynamic, str(self.step), self.unit, str(self.delay), self.country]
         total = hashlib.sha256(json.dumps(head).encode())
         for one in self.series:
-            total.update(json.dumps([one.unique_id, one.zone, one.start.value, dict(one.static)]).encode())
+            told = [one.unique_id, one.zone, one.start.value, dict(one.static), *filter(None, [one.country])]
+            total.update(json.dumps(told).encode())
             # Up to the last shown value: rows that are appended later do not change what was known.
             for name in self.columns.dynamic:
                 shown_T = self.observed(one, name)

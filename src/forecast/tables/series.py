@@ -56,6 +56,7 @@ class Series:
         available_at_T: UTC nanoseconds at which each row's observed values became known; None: by the delay rule.
         static: its static covariates.
         first_row: its first row in the arena.
+        country: whose public holidays its calendar marks ("PT", "DE-BY"); None: its table's.
     """
 
     unique_id: str
@@ -65,6 +66,7 @@ class Series:
     available_at_T: Ints | None = None
     static: Mapping[str, float] = field(default_factory=dict)
     first_row: int = 0
+    country: str | None = None
 
     def __len__(self) -> int:
         return len(self.values_TC)

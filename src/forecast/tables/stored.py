@@ -32,6 +32,7 @@ def save_demand(demand: Demand, path: Path) -> None:
         "zones": demand.zones, "unit": demand.unit, "step": str(demand.step),
         "delay": str(demand.delay), "source": demand.source, "country": demand.country,
         "versions": list(demand.versions),
+        "countries": {one.unique_id: one.country for one in demand.series if one.country is not None},
     }  # fmt: skip
     table = pa.Table.from_pandas(frame, preserve_index=False)
     for name in demand.versions:
@@ -64,7 +65,7 @@ def load_demand(path: Path) -> Demand:
         zone=told["zones"], unit=power_unit(told["unit"]), freq=told["step"], delay=told["delay"],
         source=told["source"], country=told["country"],
     )  # fmt: skip
-    return demand.in_unit(told["unit"]).with_versions(versions)
+    return demand.in_unit(told["unit"]).with_versions(versions).with_countries(told.get("countries", {}))
 
 
 def _in_order(demand: Demand, name: str) -> Versions:

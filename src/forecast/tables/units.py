@@ -7,6 +7,7 @@ import pandas as pd
 from forecast.errors import DeclarationError
 
 UNITS = ("MW", "kW", "GW", "MWh", "kWh")
+MEGAWATTS = {"MW": 1.0, "kW": 1e-3, "GW": 1e3}
 
 
 def check_unit(unit: str) -> str:
@@ -36,3 +37,13 @@ def output_factor(unit: str, step: pd.Timedelta) -> float:
     0.5
     """
     return step / pd.Timedelta(hours=1) if check_unit(unit).endswith("h") else 1.0
+
+
+def conversion_factor(unit: str, into: str, step: pd.Timedelta) -> float:
+    """What numbers in `unit` are multiplied by to be said in another unit, power or energy per period of `step`.
+
+    >>> conversion_factor("kWh", "MW", pd.Timedelta("30min"))
+    0.002
+    """
+    size = MEGAWATTS[power_unit(unit)] / MEGAWATTS[power_unit(into)]
+    return size * output_factor(into, step) / output_factor(unit, step)

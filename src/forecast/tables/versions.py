@@ -92,12 +92,12 @@ class Versions:
 
 def versions_of(rows_N: Ints, available_N: Ints, values_N: npt.NDArray[np.floating], size: int) -> Versions:
     """Versions of an arena of `size` rows, from loose values in any order; equal moments keep their given order."""
-    order = slice(None)
     if len(rows_N) and not _ascending(rows_N, available_N):
         order = np.lexsort((available_N, rows_N))
+        rows_N, available_N, values_N = rows_N[order], available_N[order], values_N[order]
     counts_R = np.bincount(rows_N, minlength=size)
     first_R1 = np.concatenate([[0], np.cumsum(counts_R)]).astype(np.int64)
-    return Versions(first_R1, available_N[order].astype(np.int64), values_N[order].astype(np.float32))
+    return Versions(first_R1, available_N.astype(np.int64), values_N.astype(np.float32))
 
 
 def _ascending(rows_N: Ints, available_N: Ints) -> bool:

@@ -1,0 +1,180 @@
+"""The registry of series, variables and sources: what the numbers in the observations mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, insert, select, update
+
+from forecast.errors import DataError
+from forecast.store.schema import SERIES, SOURCE, VARIABLE
+from forecast.tables import Columns, SeriesInfo
+
+TARGET = "y"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered series.
+
+    Attributes:
+        number: its key.
+        info: what is known of it; zone, unit, step and delay are always told.
+        anchor: one stamp of its clock, seconds since 1970.
+    """
+
+    number: int
+    info: SeriesInfo
+    anchor: int
+
+    @property
+    def step_seconds(self) -> int:
+        """Length of a period."""
+        return int(pd.Timedelta(self.info.step).total_seconds())
+
+    @property
+    def delay_seconds(self) -> int:
+        """How long after its period's end a value is known by rule."""
+        return int(pd.Timedelta(self.info.delay).total_seconds())
+
+
+def entries(connection: Connection, names: Iterable[str] | None = None) -> dict[str, Entry]:
+    """The registered series by name, in the order of their names; some of them only."""
+    wanted = select(SERIES).order_by(SERIES.c.unique_id)
+    found = {row.unique_id: _entry(row) for row in connection.execute(wanted)}
+    return found if names is None else {name: found[name] for name in sorted(set(names)) if name in found}
+
+
+def _entry(row: Any) -> Entry:
+    told = {name: getattr(row, name) for name in SeriesInfo.model_fields if name in SERIES.c}
+    lengths = {name: str(pd.Timedelta(seconds=getattr(row, f"{name}_seconds"))) for name in ("step", "delay")}
+    info = SeriesInfo.model_validate({**told, **lengths, "zone": row.zone or "UTC", "static": json.loads(row.static)})
+    return Entry(row.id, info, row.anchor)
+
+
+def register(connection: Connection, told: SeriesInfo, step_seconds: int | None, anchor: int | None) -> Entry:
+    """Writes what a source says of a series; what it does not say stays as it is.
+
+    Args:
+        connection: of a writer.
+        told: what is said.
+        step_seconds: length of a period as read from the stamps, where `told` leaves it open.
+        anchor: one stamp of its clock, for a series that is new.
+
+    Raises:
+        DataError: unit or step contradict what is stored, or nothing tells the step of a new series.
+    """
+    known = entries(connection, [told.unique_id]).get(told.unique_id)
+    if known is None:
+        return _add(connection, told, step_seconds, anchor)
+    said = {name: value for name, value in told.model_dump(exclude_none=True).items() if value != {}}
+    _refuse_change(known.info, told)
+    merged = known.info.model_copy(update={**said, "static": {**known.info.static, **told.static}})
+    if merged != known.info:
+        connection.execute(update(SERIES).where(SERIES.c.id == known.number).values(_columns(merged)))
+    return Entry(known.number, merged, known.anchor)
+
+
+def _add(connection: Connection, told: SeriesInfo, step_seconds: int | None, anchor: int | None) -> Entry:
+    if told.step is None and step_seconds is None:
+        raise DataError(
+            "one row is too few to read the frequency of a new series from", "two or more, or a declared frequency",
+            "declare it with --freq", series=told.unique_id,
+        )  # fmt: skip
+    step = told.step or str(pd.Timedelta(seconds=step_seconds))
+    full = told.model_copy(update={"step": step, "delay": told.delay or "0h", "unit": told.unit or "MW"})
+    values = {**_columns(full), "unique_id": told.unique_id, "anchor": anchor or 0}
+    number = connection.execute(insert(SERIES).values(values)).inserted_primary_key
+    assert number is not None
+    return Entry(int(number[0]), full.model_copy(update={"zone": full.zone or "UTC"}), anchor or 0)
+
+
+def _refuse_change(known: SeriesInfo, told: SeriesInfo) -> None:
+    for word, before, now in (("unit", known.unit, told.unit), ("frequency", known.step, told.step)):
+        same = now is None or before == now or (word == "frequency" and pd.Timedelta(before) == pd.Timedelta(now))
+        if not same:
+            raise DataError(
+                f"the source says {word} {now}, the store holds it in {before}", f"{word} {before}",
+                "declare what the values are, or store them under another name", series=told.unique_id,
+            )  # fmt: skip
+
+
+def _columns(info: SeriesInfo) -> dict[str, Any]:
+    plain = info.model_dump(exclude={"unique_id", "step", "delay", "static"})
+    lengths = {f"{name}_seconds": int(pd.Timedelta(getattr(info, name)).total_seconds()) for name in ("step", "delay")}
+    return {**plain, **lengths, "static": json.dumps(info.static, sort_keys=True)}
+
+
+def variables(connection: Connection) -> dict[str, tuple[int, str]]:
+    """Number and role of every stored variable."""
+    return {row.name: (row.id, row.role) for row in connection.execute(select(VARIABLE).order_by(VARIABLE.c.id))}
+
+
+def register_variables(connection: Connection, columns: Columns) -> dict[str, int]:
+    """The numbers of a batch's columns, new ones added.
+
+    Raises:
+        DataError: a column is stored in another role.
+    """
+    known = variables(connection)
+    for name, role in roles_of(columns).items():
+        if name not in known:
+            done = connection.execute(insert(VARIABLE).values(name=name, role=role)).inserted_primary_key
+            assert done is not None
+            known[name] = (int(done[0]), role)
+        elif known[name][1] != role:
+            raise DataError(
+                f"column '{name}' comes as {role} and is stored as {known[name][1]}", "one role per name",
+                "declare it as before, or rename it",
+            )  # fmt: skip
+    return {name: known[name][0] for name in columns.dynamic}
+
+
+def roles_of(columns: Columns) -> dict[str, str]:
+    """The role of every column with values."""
+    return {TARGET: "target"} | dict.fromkeys(columns.past, "past") | dict.fromkeys(columns.known, "known")
+
+
+def columns_of(stored: Mapping[str, tuple[int, str]], static: Sequence[str]) -> Columns:
+    """Stored variables as the columns of a table."""
+    by_role = {role: tuple(name for name, (_, one) in stored.items() if one == role) for role in ("past", "known")}
+    return Columns(past=by_role["past"], known=by_role["known"], static=tuple(static))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A registered source: its number, how far it was read, and when it was last read to its end (seconds)."""
+
+    number: int
+    mark: Mapping[str, Any] | None
+    polled_at: int | None
+
+
+def origin(connection: Connection, name: str) -> Origin | None:
+    """A source, where it is known."""
+    row = connection.execute(select(SOURCE).where(SOURCE.c.name == name)).first()
+    return None if row is None else Origin(row.id, None if row.mark is None else json.loads(row.mark), row.polled_at)
+
+
+def register_origin(connection: Connection, name: str) -> Origin:
+    """A source, added where it is new."""
+    found = origin(connection, name)
+    if found is not None:
+        return found
+    done = connection.execute(insert(SOURCE).values(name=name)).inserted_primary_key
+    assert done is not None
+    return Origin(int(done[0]), None, None)
+
+
+def note_mark(connection: Connection, number: int, mark: Mapping[str, Any]) -> None:
+    """Writes how far a source was read."""
+    connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(mark=json.dumps(mark)))
+
+
+def note_poll(connection: Connection, number: int, at: int) -> None:
+    """Writes when a source was read to its end."""
+    connection.execute(update(SOURCE).where(SOURCE.c.id == number).values(polled_at=at))

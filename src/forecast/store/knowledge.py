@@ -1,0 +1,115 @@
+"""From stored values to `Demand`: what some series knew at a moment, or everything that they ever did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection
+
+from forecast.errors import DataError, StoreError
+from forecast.store import catalogue
+from forecast.store.catalogue import TARGET, Entry
+from forecast.store.reading import Rows, Wish, read_rows
+from forecast.tables import Demand
+from forecast.tables.cells import Cells, chosen, demand_of_cells
+from forecast.tables.units import output_factor
+
+SECOND = 1_000_000_000
+
+
+def stored_demand(
+    connection: Connection, place: str, *, only: Sequence[str] = (), covariates: Sequence[str] | None = None,
+    until: pd.Timestamp | None = None, since: pd.Timestamp | None = None, forecast_only: bool = False,
+) -> Demand:  # fmt: skip
+    """The table of stored series, with every version that was known at `until`.
+
+    Args:
+        connection: of a reader.
+        place: the store's address, for reports.
+        only: the series; all where empty.
+        covariates: stored variables and static covariates to take beside `y`; all where None.
+        until: nothing that became known later is read; None: everything.
+        since: only periods that start at this stamp or later.
+        forecast_only: whether series may have no demand at all.
+
+    Raises:
+        StoreError: there is no such series or variable.
+        DataError: the series do not fit one table (step, unit), or nothing of one is known.
+    """
+    entries = _entries(connection, place, only)
+    stored = _wanted(catalogue.variables(connection), covariates, place)
+    columns = catalogue.columns_of(stored, _static(entries, covariates))
+    step = _one(entries, "frequency", {name: one.step_seconds for name, one in entries.items()})
+    unit = _one(entries, "unit", {name: str(one.info.unit) for name, one in entries.items()})
+    delays = {one.delay_seconds for one in entries.values()}
+    countries = {one.info.country for one in entries.values()}
+    length = pd.Timedelta(seconds=int(step))
+    places = {one.number: place for place, one in enumerate(entries.values())}
+    bounds = {"until": _second(until, down=True), "first": _second(since, down=False)}
+    numbers = [stored[name][0] if name in stored else -1 for name in columns.dynamic]
+    wishes = [Wish(list(places) if only else None, number, **bounds) for number in numbers]
+    factors = {TARGET: output_factor(str(unit), length)}
+    cells = {
+        name: _cells(rows, places, factors.get(name, 1.0))
+        for name, rows in zip(columns.dynamic, read_rows(connection, wishes), strict=True)
+    }
+    return demand_of_cells(
+        [one.info for one in entries.values()], cells, columns=columns, step=length, unit=str(unit),
+        delay=pd.Timedelta(seconds=delays.pop() if len(delays) == 1 else 0), source=place,
+        country=countries.pop() if len(countries) == 1 else None, forecast_only=forecast_only,
+    )  # fmt: skip
+
+
+def _entries(connection: Connection, place: str, only: Sequence[str]) -> dict[str, Entry]:
+    found = catalogue.entries(connection, only or None)
+    missing = [name for name in only if name not in found]
+    if missing or not found:
+        known = list(catalogue.entries(connection))
+        raise StoreError(
+            f"the store {place} holds no series {', '.join(missing)}".rstrip(),
+            f"one of {', '.join(known[:10])}" if known else "at least one", "store some with forecast ingest",
+        )  # fmt: skip
+    return found
+
+
+def _wanted(
+    stored: Mapping[str, tuple[int, str]], covariates: Sequence[str] | None, place: str
+) -> dict[str, tuple[int, str]]:
+    if covariates is None:
+        return dict(stored)
+    return {name: one for name, one in stored.items() if name == TARGET or name in covariates}
+
+
+def _static(entries: Mapping[str, Entry], covariates: Sequence[str] | None) -> tuple[str, ...]:
+    """Static covariates that every series has."""
+    names = [set(one.info.static) for one in entries.values()]
+    return tuple(sorted(name for name in set.intersection(*names) if covariates is None or name in covariates))
+
+
+def _one(entries: Mapping[str, Entry], word: str, values: Mapping[str, str | int]) -> str | int:
+    """The value that all series share."""
+    first = next(iter(values.values()))
+    other = [f"{name}: {value}" for name, value in values.items() if value != first]
+    if other:
+        raise DataError(
+            f"the series differ in {word}: {next(iter(entries))}: {first}, {', '.join(other[:4])}",
+            f"one {word} for all series of a table", "choose some of them with --only",
+        )  # fmt: skip
+    return first
+
+
+def _second(moment: pd.Timestamp | None, *, down: bool) -> int | None:
+    if moment is None:
+        return None
+    return int(moment.value // SECOND) if down else int(-(-moment.value // SECOND))
+
+
+def _cells(rows: Rows, places: Mapping[int, int], factor: float) -> Cells:
+    numbers = np.array(list(places), dtype=np.int64)
+    order = np.argsort(numbers)
+    series_N = order[np.searchsorted(numbers[order], rows.series_N)] if len(rows) else rows.series_N
+    # Cells are numbered by name, rows come by number.
+    cells = Cells(series_N, rows.ds_N * SECOND, rows.available_N * SECOND, rows.value_N / factor)
+    return cells if not (np.diff(series_N) < 0).any() else chosen(cells, np.argsort(series_N, kind="stable"))

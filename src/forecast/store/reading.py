@@ -1,0 +1,151 @@
+"""Stored values as arrays, with everything that was known up to a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import URL, Connection, Select, select
+
+from forecast.errors import StoreError
+from forecast.store import bulk
+from forecast.store.engine import place
+from forecast.store.migrating import SCHEMA
+from forecast.store.schema import OBSERVATION
+
+Ints = npt.NDArray[np.int64]
+FEW = 50_000
+"""So many rows are read as they come; more of them as Arrow."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is read.
+
+    Attributes:
+        series: numbers of the series; None: all.
+        variable: number of the variable.
+        until: only what was known at this second; None: everything.
+        first, last: only periods that start from `first` to `last`, both included (seconds).
+    """
+
+    series: Sequence[int] | None
+    variable: int
+    until: int | None = None
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Values of one variable, N of them, by series, period and moment of knowledge.
+
+    Attributes:
+        series_N: numbers of the series.
+        ds_N, available_N: seconds since 1970.
+        value_N: in the unit of the source.
+    """
+
+    series_N: Ints
+    ds_N: Ints
+    available_N: Ints
+    value_N: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.value_N)
+
+
+def read_rows(connection: Connection, wishes: Sequence[Wish]) -> list[Rows]:
+    """The stored values of some wishes, oldest version first.
+
+    Raises:
+        StoreError: the database does not answer.
+    """
+    few = [_few(connection, wish) for wish in wishes]
+    many = [place for place, rows in enumerate(few) if rows is None]
+    told = dict(zip(many, _many(connection, [wishes[place] for place in many]), strict=True))
+    return [told[place] if rows is None else rows for place, rows in enumerate(few)]
+
+
+def _few(connection: Connection, wish: Wish) -> Rows | None:
+    """The values as they come, or None: they are many."""
+    table = OBSERVATION.c
+    in_order = _statement(wish).order_by(
+        table.series_id, table.variable_id, table.ds, table.available_at, table.revision
+    )
+    told = connection.execute(in_order.limit(FEW + 1)).fetchall()
+    if len(told) > FEW:
+        return None
+    keys = [np.array([row[number] for row in told], dtype=np.int64) for number in range(3)]
+    return Rows(keys[0], keys[1], keys[2], np.array([row[3] for row in told], dtype=np.float64))
+
+
+def _statement(wish: Wish) -> Select[Any]:
+    table = OBSERVATION.c
+    wanted = select(table.series_id, table.ds, table.available_at, table.value, table.revision)
+    wanted = wanted.where(table.variable_id == wish.variable)
+    if wish.series is not None:
+        wanted = wanted.where(table.series_id.in_([int(one) for one in wish.series]))
+    if wish.until is not None:
+        wanted = wanted.where(table.available_at <= wish.until)
+    if wish.first is not None:
+        wanted = wanted.where(table.ds >= wish.first)
+    if wish.last is not None:
+        wanted = wanted.where(table.ds <= wish.last)
+    return wanted
+
+
+def _many(connection: Connection, wishes: Sequence[Wish]) -> list[Rows]:
+    """The values as Arrow; of what this connection has written itself nothing is in them."""
+    if not wishes:
+        return []
+    url, literal = connection.engine.url, {"literal_binds": True}
+    statements = [str(_statement(wish).compile(connection.engine, compile_kwargs=literal)) for wish in wishes]
+    try:
+        if connection.dialect.name == "sqlite":
+            answers = bulk.read_sqlite(str(url.database), statements)
+        else:
+            answers = bulk.read_postgresql(_libpq(url), statements)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"the package '{error.name}' is not installed", "it, for reading many rows",
+            'pip install "demand-forecast[postgres]"',
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise StoreError(f"the store {place(url)} cannot be read ({error.strerror})", "a readable store") from error
+    return [_sorted(answer) for answer in answers]
+
+
+def _libpq(url: URL) -> str:
+    """The address as PostgreSQL's own library reads it."""
+    plain = url.set(drivername="postgresql").update_query_dict({"options": f"-csearch_path={SCHEMA}"})
+    return plain.render_as_string(hide_password=False)
+
+
+def _sorted(table: Any) -> Rows:
+    """Arrow columns as arrays by series, period, moment and revision; where they come in order, nothing is sorted."""
+    series_N, ds_N, available_N, revision_N = (
+        table.column(name).to_numpy().astype(np.int64, copy=False)
+        for name in ("series_id", "ds", "available_at", "revision")
+    )
+    value_N = table.column("value").to_numpy()
+    if not _in_place(series_N, ds_N, available_N, revision_N):
+        order = np.lexsort((revision_N, available_N, ds_N, series_N))
+        series_N, ds_N, available_N, value_N = (one[order] for one in (series_N, ds_N, available_N, value_N))
+    return Rows(series_N, ds_N, available_N, value_N)
+
+
+def _in_place(*keys: Ints) -> bool:
+    """Whether rows stand in the order of their keys."""
+    open_N = np.ones(max(0, len(keys[0]) - 1), dtype=bool)
+    for key in keys:
+        forward_N = np.diff(key)
+        if (forward_N[open_N] < 0).any():
+            return False
+        open_N &= forward_N == 0
+        if not open_N.any():
+            return True
+    return True

@@ -1,0 +1,113 @@
+"""The tables of the store, the same in SQLite and PostgreSQL; `migrations/` makes them.
+
+Stamps are whole seconds since 1970 (UTC): one form in both databases, compared without a clock. The view `readable`
+shows observations with names and stamps that a person reads.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+)
+
+METADATA = MetaData()
+
+SERIES = Table(
+    "series",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("unique_id", Text, nullable=False, unique=True),
+    Column("zone", Text),
+    Column("unit", Text, nullable=False),
+    Column("step_seconds", Integer, nullable=False),
+    Column("delay_seconds", Integer, nullable=False),
+    Column("anchor", BigInteger, nullable=False),  # one stamp of its clock; all others are whole steps away
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("parent", Text),
+    Column("capacity", Double),
+    Column("country", Text),
+    Column("static", Text, nullable=False),  # JSON
+)
+
+VARIABLE = Table(
+    "variable",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, CheckConstraint("role IN ('target', 'past', 'known')", name="variable_role"), nullable=False),
+)
+
+SOURCE = Table(
+    "source",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("mark", Text),  # JSON: how far it was read
+    Column("polled_at", BigInteger),  # when it was last read to its end
+)
+
+# Its keys are written by the one writer out of the tables above; a database that checked each of a million rows again
+# would take most of the time of an ingest.
+OBSERVATION = Table(
+    "observation",
+    METADATA,
+    Column("series_id", Integer, primary_key=True),
+    Column("variable_id", SmallInteger, primary_key=True),
+    Column("ds", BigInteger, primary_key=True),
+    Column("available_at", BigInteger, primary_key=True),
+    Column("revision", Integer, primary_key=True),  # how many versions of this period were stored before
+    Column("value", Double, nullable=False),
+    Column("source_id", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+FORECAST = Table(
+    "forecast",
+    METADATA,
+    Column("id", Text, primary_key=True),  # one question; each of its series has a row
+    Column("series_id", Integer, ForeignKey("series.id"), primary_key=True),
+    Column("cutoff", BigInteger, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("first_ds", BigInteger, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("step_seconds", Integer, nullable=False),
+    Column("delivery_day", Text),
+    Column("gate", Text),
+    Column("unit", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("model_version", Text),
+    Column("data_digest", Text),
+    Column("rung", Text, nullable=False),
+    Column("reason", Text),
+    Column("levels", Text, nullable=False),  # JSON
+    Column("values", LargeBinary, nullable=False),  # float64, little-endian [steps, 1 + levels]: mean, quantiles
+    Column("warnings", Text, nullable=False),  # JSON
+    Index("forecast_of_series", "series_id", "first_ds", "cutoff"),
+)
+
+ERASING = Table(
+    "erasing",  # series whose rows may be deleted, within the transaction that forgets them
+    METADATA,
+    Column("series_id", Integer, primary_key=True),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON
+)

@@ -1,0 +1,162 @@
+"""`Store`: the memory that knows when it knew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
+from sqlalchemy import Connection, Engine
+
+from forecast import clock
+from forecast.errors import StoreError
+from forecast.settings import Settings
+from forecast.store import catalogue
+from forecast.store.engine import asking, engine_of, place, reading, writing
+from forecast.store.ingesting import IngestReport, add_batch
+from forecast.store.knowledge import stored_demand
+from forecast.store.migrating import bring_to_head
+from forecast.tables import Demand, SeriesInfo
+
+if TYPE_CHECKING:
+    from forecast.sources.contract import Batch, Source
+
+
+class Store:
+    """Observations with their moments of knowledge, the registry of series, and the ledger of forecasts.
+
+    One writer at a time, any number of readers. Nothing that is stored is changed or removed but by `forget`.
+
+    Attributes:
+        engine: of the database.
+        place: its address without secrets.
+
+    >>> Store.open("mysql://host/base")
+    Traceback (most recent call last):
+    ...
+    forecast.errors.StoreError: mysql://host/base is no address of a store; expected sqlite:///FILE or ...
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.place = place(engine.url)
+
+    @classmethod
+    def open(cls, url: str | None = None, settings: Settings | None = None) -> Self:
+        """The store at a URL, made where there is none and brought to this version's schema.
+
+        Args:
+            url: of SQLite or PostgreSQL; that of the settings (`FORECAST_STORE`) where None.
+            settings: those of the process where None.
+
+        Raises:
+            StoreError: the address is none, nothing answers there, or a newer version wrote it.
+        """
+        engine = engine_of(url or (settings or Settings.read()).store)
+        with asking(engine.url):
+            bring_to_head(engine, place(engine.url))
+        return cls(engine)
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ingest(self, source: Source, progress: Callable[[IngestReport], None] | None = None) -> IngestReport:
+        """Reads a source from where the last reading ended, and writes batch after batch, each with its mark.
+
+        Args:
+            source: what is read.
+            progress: told what was done so far after every batch.
+
+        Raises:
+            SourceError, DataError: the source failed; what was written before stays, the next call goes on there.
+            StoreError: the store failed; nothing of the batch in hand is written.
+        """
+        total = IngestReport()
+        for batch in source.batches(self.mark(source.name)):
+            total += self.add(batch, source.name)
+            if progress is not None:
+                progress(total)
+        with writing(self.engine) as connection:
+            number = catalogue.register_origin(connection, source.name).number
+            catalogue.note_poll(connection, number, int(clock.now().timestamp()))
+        return total
+
+    def add(self, batch: Batch, source: str) -> IngestReport:
+        """Writes one batch and its mark in one transaction.
+
+        Raises:
+            DataError: the batch does not fit what is stored.
+            StoreError: the store failed.
+        """
+        with writing(self.engine) as connection:
+            origin = catalogue.register_origin(connection, source)
+            report = add_batch(connection, batch, origin)
+            if batch.mark:
+                catalogue.note_mark(connection, origin.number, batch.mark)
+        return report
+
+    def mark(self, source: str) -> Mapping[str, Any] | None:
+        """How far a source was read; None: never."""
+        with reading(self.engine) as connection:
+            found = catalogue.origin(connection, source)
+        return None if found is None else found.mark
+
+    def series(self) -> dict[str, SeriesInfo]:
+        """What is known of every series, by name."""
+        with reading(self.engine) as connection:
+            return {name: entry.info for name, entry in catalogue.entries(connection).items()}
+
+    def describe(self, info: SeriesInfo) -> SeriesInfo:
+        """Writes what is said of a series and returns all that is known of it.
+
+        Raises:
+            DataError: unit or step contradict what is stored, or a new series comes without a step.
+        """
+        with writing(self.engine) as connection:
+            return catalogue.register(connection, info, None, None).info
+
+    def demand(
+        self, *, only: Sequence[str] = (), covariates: Sequence[str] | None = None,
+        as_of: pd.Timestamp | str | None = None, since: pd.Timestamp | None = None, forecast_only: bool = False,
+    ) -> Demand:  # fmt: skip
+        """The table of stored series.
+
+        Args:
+            only: the series; all where empty.
+            covariates: names of the covariates; all that are stored where None.
+            as_of: only what was known at this moment (aware) is read, and the table is narrowed to it; None: all.
+            since: only periods that start here or later.
+            forecast_only: whether series may have no demand at all.
+
+        Raises:
+            StoreError: there is no such series.
+            DataError: the series do not fit one table, or nothing of one is known.
+        """
+        moment = None if as_of is None else _aware(as_of)
+        with self.snapshot() as connection:
+            demand = stored_demand(
+                connection, self.place, only=only, covariates=covariates, until=moment, since=since,
+                forecast_only=forecast_only,
+            )  # fmt: skip
+        return demand if moment is None else demand.as_of(moment)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that reads one state of the store."""
+        with reading(self.engine) as connection:
+            yield connection
+
+
+def _aware(moment: pd.Timestamp | str) -> pd.Timestamp:
+    stamp = pd.Timestamp(moment)
+    if stamp.tzinfo is None:
+        raise StoreError(f"the moment {stamp} carries no zone", "an aware stamp such as 2024-07-01T00:00Z")
+    return stamp.tz_convert("UTC")
