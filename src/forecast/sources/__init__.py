@@ -6,7 +6,7 @@ from forecast.sources.declaration import Declaration
 from forecast.sources.facts import SeriesFacts
 from forecast.sources.files import CsvFile, ParquetFile
 from forecast.sources.sample import SAMPLE_ORIGIN, SAMPLE_SERIES, Sample, read_sample
-from forecast.sources.opening import Table, open_source, read
+from forecast.sources.opening import Table, describes_itself, open_source, read
 from forecast.sources.sql import SqlQuery
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "SqlQuery",
     "Table",
     "check",
+    "describes_itself",
     "open_source",
     "read",
     "read_sample",

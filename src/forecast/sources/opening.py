@@ -10,6 +10,7 @@ from forecast.errors import DataError, DeclarationError
 from forecast.sources.declaration import Declaration
 from forecast.sources.files import CsvFile, ParquetFile
 from forecast.sources.raw import Raw
+from forecast.sources.remembered import Remembered, is_store
 from forecast.sources.sample import Sample, sample_declaration
 from forecast.sources.sql import SqlQuery
 from forecast.tables import Demand
@@ -29,11 +30,17 @@ class Table(Protocol):
         """The checked table; raises `DataError`."""
 
 
+def describes_itself(data: str) -> bool:
+    """Whether the data tells its clock, unit and columns: the sample and the store do."""
+    return data == "sample" or is_store(data)
+
+
 def open_source(data: str | Path, declaration: Declaration | None = None, query: str | None = None) -> Table:
     """The source that `data` names.
 
     Args:
-        data: a path of a .csv, .csv.gz or .parquet file, an SQLAlchemy URL, or the word "sample".
+        data: a path of a .csv, .csv.gz or .parquet file, an SQLAlchemy URL, the word "sample", or the word "store"
+            (that of the settings; "store:URL" names another one).
         declaration: how to read it.
         query: SQL, for a URL.
 
@@ -42,6 +49,8 @@ def open_source(data: str | Path, declaration: Declaration | None = None, query:
         DataError: the file is of no kind that is known.
     """
     declaration, text = declaration or Declaration(), str(data)
+    if is_store(text) and not query:
+        return Remembered(text, declaration)
     if "://" in text:
         if not query:
             raise DeclarationError(f"the database {shown(text)} without a query", "a SELECT", "give it with --query")
@@ -54,7 +63,8 @@ def open_source(data: str | Path, declaration: Declaration | None = None, query:
         if text.lower().endswith(kind.endings):
             return kind(Path(text), declaration)
     raise DataError(
-        f"{text} is of no known kind", "a .csv, .csv.gz or .parquet file, a database URL, or the word sample",
+        f"{text} is of no known kind",
+        "a .csv, .csv.gz or .parquet file, a database URL, or one of the words store and sample",
         "export it as CSV",
     )  # fmt: skip
 

@@ -21,7 +21,8 @@ SECOND = 1_000_000_000
 
 def stored_demand(
     connection: Connection, place: str, *, only: Sequence[str] = (), covariates: Sequence[str] | None = None,
-    until: pd.Timestamp | None = None, since: pd.Timestamp | None = None, forecast_only: bool = False,
+    until: pd.Timestamp | None = None, since: pd.Timestamp | None = None, country: str | None = None,
+    forecast_only: bool = False,
 ) -> Demand:  # fmt: skip
     """The table of stored series, with every version that was known at `until`.
 
@@ -32,6 +33,7 @@ def stored_demand(
         covariates: stored variables and static covariates to take beside `y`; all where None.
         until: nothing that became known later is read; None: everything.
         since: only periods that start at this stamp or later.
+        country: whose public holidays the calendar marks, where the series do not say.
         forecast_only: whether series may have no demand at all.
 
     Raises:
@@ -58,7 +60,7 @@ def stored_demand(
     return demand_of_cells(
         [one.info for one in entries.values()], cells, columns=columns, step=length, unit=str(unit),
         delay=pd.Timedelta(seconds=delays.pop() if len(delays) == 1 else 0), source=place,
-        country=countries.pop() if len(countries) == 1 else None, forecast_only=forecast_only,
+        country=country or (countries.pop() if len(countries) == 1 else None), forecast_only=forecast_only,
     )  # fmt: skip
 
 

@@ -54,8 +54,12 @@ class Store:
             StoreError: the address is none, nothing answers there, or a newer version wrote it.
         """
         engine = engine_of(url or (settings or Settings.read()).store)
-        with asking(engine.url):
-            bring_to_head(engine, place(engine.url))
+        try:
+            with asking(engine.url):
+                bring_to_head(engine, place(engine.url))
+        except StoreError:
+            engine.dispose()
+            raise
         return cls(engine)
 
     def close(self) -> None:
@@ -125,7 +129,8 @@ class Store:
 
     def demand(
         self, *, only: Sequence[str] = (), covariates: Sequence[str] | None = None,
-        as_of: pd.Timestamp | str | None = None, since: pd.Timestamp | None = None, forecast_only: bool = False,
+        as_of: pd.Timestamp | str | None = None, since: pd.Timestamp | None = None, country: str | None = None,
+        forecast_only: bool = False,
     ) -> Demand:  # fmt: skip
         """The table of stored series.
 
@@ -134,6 +139,7 @@ class Store:
             covariates: names of the covariates; all that are stored where None.
             as_of: only what was known at this moment (aware) is read, and the table is narrowed to it; None: all.
             since: only periods that start here or later.
+            country: whose public holidays the calendar marks, where the series do not say.
             forecast_only: whether series may have no demand at all.
 
         Raises:
@@ -144,7 +150,7 @@ class Store:
         with self.snapshot() as connection:
             demand = stored_demand(
                 connection, self.place, only=only, covariates=covariates, until=moment, since=since,
-                forecast_only=forecast_only,
+                country=country, forecast_only=forecast_only,
             )  # fmt: skip
         return demand if moment is None else demand.as_of(moment)
 

@@ -13,10 +13,7 @@ from forecast.errors import DataError
 from forecast.tables.demand import Demand
 from forecast.tables.series import Columns, Ints, Series
 from forecast.tables.series_info import SeriesInfo
-from forecast.tables.versions import NEVER, Versions, versions_of
-
-ALWAYS = 0
-"""The moment (UTC nanoseconds) since which a value counts that was always known, such as a calendar."""
+from forecast.tables.versions import ALWAYS, NEVER, Versions, needed, versions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +63,7 @@ def demand_of_cells(
     _check(series, versions, columns, rule_R - delay.value - step.value, first_S, forecast_only)
     arena_RC = np.column_stack([versions[name].newest_R for name in columns.dynamic])
     arena_RC.flags.writeable = False
-    kept, stated_R = _needed(versions, columns, rule_R)
+    kept, stated_R = needed(versions, columns.known, rule_R)
     rows = [slice(int(first), int(first + many)) for first, many in zip(first_S, sizes_S, strict=True)]
     made = [
         Series(
@@ -133,27 +130,6 @@ def _check(
     if not forecast_only and (measured_S == 0).any():
         name = series[int(np.argmin(measured_S))].unique_id
         raise DataError("every value of y is missing", "at least one number", series=name)
-
-
-def _needed(
-    versions: Mapping[str, Versions], columns: Columns, rule_R: Ints
-) -> tuple[dict[str, Versions], Ints | None]:
-    """The columns whose versions say more than a rule does, and, where rows say it, when each became known."""
-    ahead = {name: one for name, one in versions.items() if name in columns.known and not _always(one)}
-    observed = {name: versions[name] for name in columns.observed}
-    if any((np.diff(one.first_R1) > 1).any() for one in observed.values()):
-        return {**observed, **ahead}, None
-    known = [(one.settled_R != NEVER, one.settled_R) for one in observed.values()]
-    stated_R = rule_R.copy()
-    for filled_R, settled_R in known:
-        stated_R[filled_R] = settled_R[filled_R]
-    if any((settled_R[filled_R] != stated_R[filled_R]).any() for filled_R, settled_R in known):
-        return {**observed, **ahead}, None
-    return ahead, None if (stated_R == rule_R).all() else stated_R
-
-
-def _always(one: Versions) -> bool:
-    return bool((one.available_V == ALWAYS).all())
 
 
 def cells_of_frame(frame: pd.DataFrame, columns: Columns, names: Sequence[str], rule: pd.Timedelta) -> dict[str, Cells]:

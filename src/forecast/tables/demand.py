@@ -15,7 +15,7 @@ import pandas as pd
 from forecast.errors import DataError
 from forecast.tables.series import Columns, Floats, Ints, Series
 from forecast.tables.units import output_factor, power_unit
-from forecast.tables.versions import Versions
+from forecast.tables.versions import NEVER, Versions, needed
 
 Bools = npt.NDArray[np.bool_]
 
@@ -155,18 +155,29 @@ class Demand:
         return narrowed.with_versions({name: one.until(moment.value) for name, one in self.versions.items()})
 
     def with_versions(self, versions: Mapping[str, Versions]) -> Demand:
-        """The same table with other versions of some columns, its arena holding the newest of each."""
+        """The same table with other versions of some columns, its arena holding the newest of each.
+
+        Versions that say no more than a rule does are not kept: the same knowledge is the same table.
+        """
         if not versions:
             return self
+        kept, stated_R = needed(versions, self.columns.known, self._rule_R())
         arena_RC = self.arena_RC.copy()
         for name, one in versions.items():
             arena_RC[:, self.columns.dynamic.index(name)] = one.newest_R
         arena_RC.flags.writeable = False
         series, beside = (
-            tuple(replace(one, values_TC=arena_RC[one.first_row : one.first_row + len(one)]) for one in group)
-            for group in (self.series, self.beside)
+            tuple(_moved(one, arena_RC, stated_R) for one in group) for group in (self.series, self.beside)
         )
-        return replace(self, arena_RC=arena_RC, series=series, beside=beside, versions=dict(versions))
+        return replace(self, arena_RC=arena_RC, series=series, beside=beside, versions=kept)
+
+    def _rule_R(self) -> Ints:
+        """When each row of the arena becomes known by the delay rule; never where no series has a row."""
+        rule_R = np.full(len(self.arena_RC), NEVER)
+        for one in (*self.series, *self.beside):
+            ends_T = one.start.value + np.arange(1, len(one) + 1) * self.step.value
+            rule_R[one.first_row : one.first_row + len(one)] = ends_T + self.delay.value
+        return rule_R
 
     def in_unit(self, unit: str) -> Demand:
         """The same power, said in another unit of the same size ("kW" as "kWh" per period)."""
@@ -275,6 +286,13 @@ class Demand:
                 for part in (counts_T[: _length(counts_T > 0)], mine.available_V, mine.values_V):
                     total.update(name.encode() + part.tobytes() + b"|")
         return total.hexdigest()
+
+
+def _moved(one: Series, arena_RC: Floats, stated_R: Ints | None) -> Series:
+    """A series in another arena, and when its rows became known where that is told for all of them."""
+    rows = slice(one.first_row, one.first_row + len(one))
+    told_T = one.available_at_T if stated_R is None else stated_R[rows]
+    return replace(one, values_TC=arena_RC[rows], available_at_T=told_T)
 
 
 def _length(shown_T: Bools) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+ALWAYS = 0
+"""The moment (UTC nanoseconds) since which a value counts that was always known, such as a calendar."""
 NEVER = np.iinfo(np.int64).max
 """Later than every moment."""
 
@@ -103,3 +106,24 @@ def versions_of(rows_N: Ints, available_N: Ints, values_N: npt.NDArray[np.floati
 def _ascending(rows_N: Ints, available_N: Ints) -> bool:
     forward = np.diff(rows_N)
     return bool(((forward > 0) | ((forward == 0) & (np.diff(available_N) >= 0))).all())
+
+
+def needed(
+    versions: Mapping[str, Versions], known_ahead: Collection[str], rule_R: Ints
+) -> tuple[dict[str, Versions], Ints | None]:
+    """The columns whose versions say more than a rule does, and, where rows say it, when each became known."""
+    ahead = {name: one for name, one in versions.items() if name in known_ahead and not _always(one)}
+    observed = {name: one for name, one in versions.items() if name not in known_ahead}
+    if any((np.diff(one.first_R1) > 1).any() for one in observed.values()):
+        return {**observed, **ahead}, None
+    known = [(one.settled_R != NEVER, one.settled_R) for one in observed.values()]
+    stated_R = rule_R.copy()
+    for filled_R, settled_R in known:
+        stated_R[filled_R] = settled_R[filled_R]
+    if any((settled_R[filled_R] != stated_R[filled_R]).any() for filled_R, settled_R in known):
+        return {**observed, **ahead}, None
+    return ahead, None if (stated_R == rule_R).all() else stated_R
+
+
+def _always(one: Versions) -> bool:
+    return bool((one.available_V == ALWAYS).all())
