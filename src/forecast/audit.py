@@ -65,22 +65,26 @@ def poison(demand: Demand, cutoff: pd.Timestamp, value: float) -> tuple[Demand, 
         DataError: a column that can change has nothing after the cutoff, so the audit would prove nothing.
     """
     arena_RC = demand.arena_RC.copy()
-    series, count = [], dict.fromkeys(demand.columns.observed, 0)
+    plain = [name for name in demand.columns.observed if name not in demand.versions]
+    series, count = [], dict.fromkeys((*plain, *demand.versions), 0)
     narrowed = demand.as_of(cutoff)
     for one in demand.series:
         mine_TC = arena_RC[one.first_row : one.first_row + len(one)]
         late_T = ~narrowed.known_rows(one)
-        for place, name in enumerate(demand.columns.observed):
-            mine_TC[late_T, place] = value
+        for name in plain:
+            mine_TC[late_T, demand.columns.dynamic.index(name)] = value
             count[name] += int(late_T.sum())
         series.append(replace(one, values_TC=mine_TC))
+    versions = {}
+    for name, kept in demand.versions.items():
+        versions[name], count[name] = kept.overwritten_after(cutoff.value, value)
     idle = [name for name, rows in count.items() if rows == 0]
     if idle:
         raise DataError(
             f"nothing in {', '.join(idle)} became known after {cutoff}", "rows after the cutoff to overwrite",
             "choose an earlier --cutoff",
         )  # fmt: skip
-    return replace(demand, series=tuple(series), arena_RC=arena_RC), count
+    return replace(demand, series=tuple(series), arena_RC=arena_RC).with_versions(versions), count
 
 
 def audit(

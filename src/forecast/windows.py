@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import NotEnoughHistory
+from forecast.recipe import WeatherShown
 from forecast.tables import Demand
+from forecast.vintages import Outlook
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -161,15 +164,21 @@ class WindowSet:
         origins: where the windows start.
         reach: R, rows of history in a window.
         horizon: H, rows of future in a window.
+        weather: how covariates known ahead that have versions are shown; other than by their vintages in training only.
     """
 
     demand: Demand
     origins: Origins
     reach: int
     horizon: int
+    weather: WeatherShown = "vintages"
 
     def __len__(self) -> int:
         return len(self.origins)
+
+    @cached_property
+    def _outlook(self) -> Outlook:
+        return Outlook(self.demand, self.weather, self.horizon)
 
     def gather(self, index_B: Ints) -> RawBatch:
         """The windows of some origins, in one gather."""
@@ -192,7 +201,10 @@ class WindowSet:
         target_BH = np.where(target_mask_BH, values_BWC[:, ahead, 0], np.float32(0))
         for plane, name in enumerate(demand.columns.dynamic):
             if name in demand.versions:
-                values_BWC[:, :, plane], known_BW = self._versions(name, place_BW, cutoff_B)
+                if self.weather != "vintages" and name in demand.columns.known:
+                    values_BWC[:, :, plane], known_BW = self._outlook.rows(name, place_BW, series_B, row_B)
+                else:
+                    values_BWC[:, :, plane], known_BW = self._versions(name, place_BW, cutoff_B)
                 mask_BWC[:, :, plane] = known_BW & np.isfinite(values_BWC[:, :, plane]) & inside_BW
             else:
                 mask_BWC[:, :, plane] &= inside_BW if name in demand.columns.known else (seen_BW & inside_BW)

@@ -12,7 +12,7 @@ from forecast.recipe.models import (
     TrainingConfig,
     TreesModel,
 )
-from forecast.recipe.recipe import CorrectionConfig, Recipe, Task
+from forecast.recipe.recipe import CorrectionConfig, Recipe, Task, WeatherShown
 
 __all__ = [
     "CorrectionConfig",
@@ -28,4 +28,5 @@ __all__ = [
     "Task",
     "TrainingConfig",
     "TreesModel",
+    "WeatherShown",
 ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from forecast.clock import zone
-from forecast.errors import RecipeError
+from forecast.clock import duration, zone
+from forecast.errors import DeclarationError, RecipeError
 from forecast.networks.configs import switched
 from forecast.recipe.misfits import misfits
 from forecast.recipe.models import (
@@ -25,6 +25,9 @@ from forecast.recipe.models import (
     TreesModel,
 )
 from forecast.tables.forecast import LEVELS
+
+
+WeatherShown = Literal["vintages", "actuals", "resampled"]
 
 
 class _Frozen(BaseModel):
@@ -55,6 +58,9 @@ class Recipe(_Frozen):
         features: the columns it reads.
         context: history that a network sees, as a duration ("7d").
         quantiles: the levels it forecasts; 0.5 must be one.
+        weather: what training shows of covariates known ahead that have versions: "vintages", each window those that its
+            cutoff knew; "actuals", what came true; "resampled", that with the errors of other days' forecasts added.
+            Judging and forecasting always read vintages.
         correction: whether, and how, the errors of the last days correct a forecast and widen or narrow its intervals.
     """
 
@@ -64,6 +70,7 @@ class Recipe(_Frozen):
     features: FeatureConfig = FeatureConfig()
     context: str = "7d"
     quantiles: tuple[float, ...] = LEVELS
+    weather: WeatherShown = "vintages"
     correction: Annotated[CorrectionConfig | None, BeforeValidator(switched)] = None
 
     @model_validator(mode="after")
@@ -72,17 +79,10 @@ class Recipe(_Frozen):
             raise ValueError(f"quantiles {self.quantiles} must ascend and hold 0.5")
         if not all(0 < level < 1 for level in self.quantiles):
             raise ValueError(f"quantiles {self.quantiles} must lie between 0 and 1")
-        if self.context.strip().lstrip("+-").isdecimal():  # pandas would read nanoseconds
-            raise RecipeError(
-                f"context '{self.context}', a duration without a unit", "a number and its unit, such as 7d or 48h",
-                "add the unit",
-            )  # fmt: skip
         try:
-            length = pd.Timedelta(self.context)
-        except ValueError:
-            length = pd.NaT
-        if pd.isna(length):
-            raise ValueError(f"context '{self.context}' is not a duration such as 7d")
+            length = duration(self.context, "context")
+        except DeclarationError as error:
+            raise RecipeError(error.found, "a number and its unit, such as 7d or 48h", error.do) from None
         if length <= pd.Timedelta(0):
             raise ValueError(f"context {self.context} must be longer than nothing")
         if length > pd.Timedelta(days=self.features.reach_days):
@@ -125,7 +125,7 @@ class Recipe(_Frozen):
         Raises:
             RecipeError: it is shorter than one period.
         """
-        steps = int(pd.Timedelta(self.context) / step)
+        steps = int(duration(self.context, "context") / step)
         if steps < 1:
             raise RecipeError(
                 f"context {self.context} of recipe '{self.name}', on steps of {step}", "a context of at least one step",

@@ -29,6 +29,12 @@ from forecast.training.span import Span
 from forecast.training.threads import begin_worker
 
 OPTIMISTIC = "actual (optimistic)"
+VINTAGES = {
+    "vintages": "vintages",
+    "actuals": "vintages, learned from actuals",
+    "resampled": "vintages, learned from actuals with resampled forecast errors",
+}
+"""What is said of weather that was forecast, by what training was shown of it."""
 
 
 @dataclass(frozen=True)
@@ -195,8 +201,6 @@ def spec_of(span: Span, model: Model, features: Features) -> ForecasterSpec:
     """Everything about a model of this span that is no weight; not yet calibrated."""
     demand, recipe = span.demand, span.recipe
     week = 7 * demand.steps_per_day
-    # Neither a flag nor somebody's forecast of the demand is measured weather.
-    weather = set(demand.columns.known) - {*features.state.binary, *features.state.like_demand}
     scales = {one.unique_id: seasonal_scale(demand.observed(one), week) * demand.output_factor for one in demand.series}
     return ForecasterSpec(
         recipe=recipe,
@@ -210,6 +214,7 @@ def spec_of(span: Span, model: Model, features: Features) -> ForecasterSpec:
         unit=demand.unit,
         zone=demand.series[0].zone,
         country=demand.country,
+        countries={one.unique_id: one.country for one in demand.series if one.country is not None},
         delay_seconds=int(demand.delay.total_seconds()),
         series=tuple(one.unique_id for one in demand.series),
         features=features.state,
@@ -218,7 +223,16 @@ def spec_of(span: Span, model: Model, features: Features) -> ForecasterSpec:
         trained_until=span.end.isoformat(),
         data_digest=demand.digest,
         seasonal_scale={name: float(scale) if np.isfinite(scale) else None for name, scale in scales.items()},
-        weather=OPTIMISTIC if weather else "none",
+        weather=weather_label(demand, recipe, features),
         made_with={"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     )
+
+
+def weather_label(demand: Demand, recipe: Recipe, features: Features) -> str:
+    """How the covariates known ahead came: measured (one is enough), or forecast, and what training saw of that."""
+    # Neither a flag nor somebody's forecast of the demand is weather.
+    weather = set(demand.columns.known) - {*features.state.binary, *features.state.like_demand}
+    if weather - set(demand.versions):
+        return OPTIMISTIC
+    return VINTAGES[recipe.weather] if weather else "none"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -46,9 +48,10 @@ class Span:
         return fit_features(self.recipe.features, demand, self.context)
 
     def windows(self, features: Features, demand: Demand, since: pd.Timestamp | None = None) -> WindowSet:
-        """Windows of a table at the task's moments, from `since` on."""
+        """Windows of a table at the task's moments; those from `since` on are judged, so they read vintages."""
         origins = self._origins(demand, since)
-        return features.window_set(demand, origins, self.task.horizon)
+        weather = self.recipe.weather if since is None else "vintages"
+        return replace(features.window_set(demand, origins, self.task.horizon), weather=weather)
 
     def moments(self, since: pd.Timestamp | None = None) -> pd.DatetimeIndex:
         """The task's moments from `since` on whose first period is known; for a task at any moment, every six hours."""
