@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from forecast.calendars import YEAR_DAYS
+from forecast.calendars import PREFIX, YEAR_DAYS
 from forecast.features import civil, load, peers, weather
 from forecast.recipe import FeatureConfig
 from forecast.tables import Columns, Demand
@@ -32,9 +32,10 @@ class FeatureState(BaseModel):
         like_demand: known-ahead covariates that run beside the demand in its own unit (somebody's forecast of it).
         series: the series of the training part, for models with weights of their own per series.
         year_end: whether the weeks about new year have columns: what was seen once or twice is learned by heart.
-        seasons: whether the history holds a whole year. Of part of a year the year's harmonics say anything about the
-            rest, and weather that is known up to the cutoff says more about the season than about tomorrow: neither is
-            shown.
+        seasons: whether the history holds a whole year. Else neither the year's harmonics are shown, which say anything
+            about its rest, nor weather up to the cutoff, which says more about the season than about tomorrow.
+        bridge_days: whether working days between days off have a column; older models have none.
+        weekends: whether days of rest are the country's own; older models rest on Saturday and Sunday everywhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,8 @@ class FeatureState(BaseModel):
     series: tuple[str, ...] = ()
     year_end: bool = True
     seasons: bool = True
+    bridge_days: bool = False
+    weekends: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +112,8 @@ class Features:
         # A clock change shifts a same-clock look-up by a few rows past either end.
         margin = windows.demand.steps_per_day
         first, last = low - windows.reach - margin, high + windows.horizon + margin
-        state = self.state
-        return civil.civil_clock(windows.demand, first, last, year_end=state.year_end, seasons=state.seasons)
+        shown = self.state.model_dump(include={"year_end", "seasons", "bridge_days", "weekends"})
+        return civil.civil_clock(windows.demand, first, last, **shown)
 
     def inputs(self, windows: WindowSet, clock: civil.CivilClock, index_B: Ints) -> Inputs:
         """Some windows as arrays; [B] of them at once, no loop over windows."""
@@ -146,7 +149,7 @@ class Features:
     def future_names(self) -> tuple[str, ...]:
         """Names of the F columns of every step ahead."""
         blocks = self._future(_empty_past(self.columns))
-        return (*civil.NAMES, *[name for block in blocks for name in block.names])
+        return (*civil.names(bridge_days=self.state.bridge_days), *[name for block in blocks for name in block.names])
 
     @property
     def future_load_columns(self) -> tuple[bool, ...]:
@@ -159,7 +162,7 @@ class Features:
         last_B = np.where(known_BR.any(1), windows.reach - 1 - np.argmax(known_BR[:, ::-1], axis=1), -1)
         type_BW = np.take(clock.day_type_R, clock.rows(raw, np.arange(-windows.reach, windows.horizon)))
         for name in self.state.binary:
-            if "holiday" in name.lower() and name in self.columns.known:
+            if "holiday" in name.lower() and name in self.columns.known and not name.startswith(PREFIX):
                 free_BW = raw.values_BWC[:, :, self.columns.dynamic.index(name)] > 0
                 type_BW = np.maximum(type_BW, free_BW * np.int8(civil.FREE))
         demand = windows.demand
@@ -214,7 +217,7 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
     knots: dict[str, tuple[float, ...]] = {}
     binary, like_demand = [], []
     for name in (*demand.columns.past, *demand.columns.known):
-        seen = np.concatenate([demand.observed(one, name)[demand.known_rows(one)] for one in demand.series])
+        seen = np.concatenate([demand.observed(one, name)[demand.begun_rows(one)] for one in demand.series])
         seen = seen[np.isfinite(seen)]
         if len(seen) and np.isin(seen, (0.0, 1.0)).all():
             binary.append(name)
@@ -228,7 +231,7 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
     state = FeatureState(
         knots=knots, binary=tuple(binary), like_demand=tuple(like_demand),
         series=tuple(one.unique_id for one in demand.series), year_end=_year_ends(demand) >= YEAR_ENDS,
-        seasons=_known_days(demand) >= YEAR_DAYS,
+        seasons=_known_days(demand) >= YEAR_DAYS, bridge_days=True, weekends=True,
     )  # fmt: skip
     return Features(config, state, demand.columns, context)
 

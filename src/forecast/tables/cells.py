@@ -69,7 +69,8 @@ def demand_of_cells(
         Series(
             one.unique_id, one.zone or "UTC", pd.Timestamp(int(start), tz="UTC"), arena_RC[part],
             available_at_T=None if stated_R is None else stated_R[part],
-            static={name: one.static[name] for name in columns.static}, first_row=part.start, country=one.country,
+            static={name: one.static[name] for name in columns.static}, first_row=part.start,
+            country=None if one.country == country else one.country,
         )
         for one, start, part in zip(series, starts_S, rows, strict=True)
     ]  # fmt: skip

@@ -187,6 +187,8 @@ class Demand:
 
     def with_countries(self, countries: Mapping[str, str]) -> Demand:
         """The same table, with some series' own countries: whose public holidays their calendars mark, by name."""
+        if all(countries.get(one.unique_id, one.country) == one.country for one in self.series):
+            return self
         told = (replace(one, country=countries.get(one.unique_id, one.country)) for one in self.series)
         return replace(self, series=tuple(told))
 
@@ -211,6 +213,12 @@ class Demand:
         if one.available_at_T is not None:
             return np.asarray(one.available_at_T <= self.known_until.value)
         return np.arange(len(one)) <= self.last_known_row(one, self.known_until)
+
+    def begun_rows(self, one: Series) -> Bools:
+        """Which rows [T] of a series are periods that had begun at `known_until`, measured or not."""
+        if self.known_until is None:
+            return np.ones(len(one), dtype=bool)
+        return np.asarray(one.start.value + np.arange(len(one)) * self.step.value < self.known_until.value)
 
     def last_known_row(self, one: Series, cutoff: pd.Timestamp) -> int:
         """The last row known at `cutoff` by the delay rule: its period and the delay are over."""
