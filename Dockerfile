@@ -14,6 +14,7 @@ COPY README.md LICENSE NOTICE ./
 COPY src src
 COPY flows flows
 COPY serving serving
+COPY migrations migrations
 RUN pip wheel --no-deps --wheel-dir dist . \
     && /opt/forecast/bin/pip install -c constraints.txt torch==2.13.0 "$(ls dist/*.whl)[sample,postgres]"
 

@@ -90,6 +90,10 @@ class ForecastRequest(_Body):
         None, pattern=r"^(19|20|21)\d\d-\d\d-\d\d$", description="Instead of `horizon`: a day in each series' zone.",
         json_schema_extra={"format": "date"},
     )  # fmt: skip
+    gate: str | None = Field(
+        None, pattern=r"^D(-\d{1,2})?T\d\d:\d\d$", description="With `delivery_day`, instead of `cutoff`: when its "
+        "forecast is due on the clock of the series' zone, such as `D-1T10:00` (ten o'clock on the day before).",
+    )  # fmt: skip
     quantiles: Annotated[list[Level], Field(fail_fast=True)] | None = Field(
         None, min_length=1, max_length=99, description="Levels wanted; all of the model's where left out."
     )
@@ -98,6 +102,10 @@ class ForecastRequest(_Body):
     def _one_span(self) -> ForecastRequest:
         if self.horizon is not None and self.delivery_day is not None:
             raise ValueError("give horizon or delivery_day, not both")
+        if self.gate is not None and self.delivery_day is None:
+            raise ValueError("a gate needs the delivery_day whose forecast is due then")
+        if self.gate is not None and self.cutoff is not None:
+            raise ValueError("give gate or cutoff, not both")
         return self
 
 

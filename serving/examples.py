@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import clock
+from forecast.calendars import moment_outside
 from forecast.forecaster import ForecasterSpec
 from serving.stamps import write_step
 
@@ -28,15 +29,15 @@ def examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
         "written_out": {
             "summary": "Every stamp written out, what is known ahead, three quantiles",
             "value": {
-                "series": [_written_out(spec, until)], "unit": spec.unit, "cutoff": _z(until + _delay(spec)),
+                "series": [_written_out(spec, until)], "unit": spec.unit, "cutoff": _z(until + _delay(spec), spec),
                 "horizon": WRITTEN_OUT, "quantiles": sorted({levels[0], 0.5, levels[-1]}),
             },
         },
         "delivery_day": {
             "summary": "One delivery day in the series' own zone",
             "value": {
-                "series": [{**_counted(spec, until), "zone": spec.zone}], "delivery_day": day.isoformat(),
-                "quantiles": [0.5],
+                "series": [{**_counted(spec, until), "zone": clock.lived_zone(spec.zone)}],
+                "delivery_day": day.isoformat(), "quantiles": [0.5],
             },
         },
     }  # fmt: skip
@@ -44,7 +45,8 @@ def examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
 
 def _counted(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, Any]:
     history = {
-        "start": _z(until - VALUES * spec.step), "step": write_step(spec.step), **_columns(spec, VALUES, ahead=False),
+        "start": _z(until - VALUES * spec.step, spec), "step": write_step(spec.step),
+        **_columns(spec, VALUES, ahead=False),
     }  # fmt: skip
     return {"unique_id": spec.series[0], "history": history, **_static(spec)}
 
@@ -54,10 +56,10 @@ def _written_out(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, Any]:
     after = pd.date_range(until, periods=WRITTEN_OUT, freq=spec.step)
     one: dict[str, Any] = {
         "unique_id": spec.series[0],
-        "history": {"ds": [_z(ds) for ds in before], **_columns(spec, WRITTEN_OUT, ahead=False)},
+        "history": {"ds": [_z(ds, spec) for ds in before], **_columns(spec, WRITTEN_OUT, ahead=False)},
     }
     if spec.known:
-        one["future"] = {"ds": [_z(ds) for ds in after], **_columns(spec, WRITTEN_OUT, ahead=True)}
+        one["future"] = {"ds": [_z(ds, spec) for ds in after], **_columns(spec, WRITTEN_OUT, ahead=True)}
     return one | _static(spec)
 
 
@@ -79,5 +81,5 @@ def _delay(spec: ForecasterSpec) -> pd.Timedelta:
     return pd.Timedelta(seconds=spec.delay_seconds)
 
 
-def _z(moment: pd.Timestamp) -> str:
-    return f"{moment.tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"
+def _z(moment: pd.Timestamp, spec: ForecasterSpec) -> str:
+    return f"{moment_outside(moment, spec.zone).tz_convert('UTC'):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecast.calendars import moment_outside, told
 from forecast.settings import Settings
-from forecast.tables import Forecast, quantile_column
+from forecast.tables import quantile_column
 from serving.answers import JsonAnswer, encode
 from serving.bodies import ForecastAnswer
 from serving.dependencies import DeskNow, ServedNow, SettingsNow
@@ -42,8 +43,9 @@ async def post_forecasts(request: Request, served: ServedNow, settings: Settings
 
     Send for each series its history (`ds` is the START of a period) with the covariates that the model reads, and in
     `future` those that are known ahead; `GET /v1/models` says which and how much. Ask for `horizon` steps from the
-    cutoff, or for one `delivery_day` of 23, 24 or 25 hours in each series' zone; without either for the model's own
-    horizon. Missing history is padded and masked, and named in `warnings`.
+    cutoff, or for one `delivery_day` of 23, 24 or 25 hours in each series' zone, from its `gate` where that is
+    given (`D-1T10:00`); without either for the model's own horizon. Missing history is padded and masked, and named in
+    `warnings`.
     """
     _check_declared(request)
     raw = await request.body()
@@ -58,19 +60,18 @@ def answer(raw: bytes, served: Served, settings: Settings) -> bytes:
     """
     spec = served.forecaster.spec
     question = Question.of(parse(raw, most_series=settings.max_series), spec, most_rows=settings.max_rows)
-    forecasts = question.put(served.forecaster)
-    levels = forecasts[0].levels
-    said = {name: part for one in forecasts for name, part in _by_series(one, levels).items()}
+    forecast = question.put(served.forecaster)
+    said = _by_series(told(forecast.frame, question.demand.zones), forecast.levels)
     ref = served.ref
     return encode(
         {
             "model": {
                 "name": ref.name, "version": ref.version, "run_id": ref.run_id, "alias": ref.alias, "recipe": spec.name,
             },
-            "cutoff": _z(question.cutoff),
-            "unit": forecasts[0].unit,
-            "quantiles": levels,
-            "warnings": list(dict.fromkeys([*question.warnings, *_day_begun(question, said), *_warnings(forecasts)])),
+            "cutoff": _z(moment_outside(question.cutoff, question.demand.series[0].zone)),
+            "unit": forecast.unit,
+            "quantiles": forecast.levels,
+            "warnings": list(dict.fromkeys([*question.warnings, *_day_begun(question, said), *forecast.warnings])),
             "forecasts": [said[name] for name in question.order],
         }
     )  # fmt: skip
@@ -85,9 +86,8 @@ def _check_declared(request: Request) -> None:
         raise HTTPException(415, f"Content-Encoding is '{packed}'; expected a plain body")
 
 
-def _by_series(forecast: Forecast, levels: Sequence[float]) -> dict[str, dict[str, object]]:
+def _by_series(frame: pd.DataFrame, levels: Sequence[float]) -> dict[str, dict[str, object]]:
     """One entry per series; its rows lie side by side, for the answer has a single cutoff."""
-    frame = forecast.frame
     names = frame["unique_id"].to_numpy()
     columns = {name: np.ascontiguousarray(frame[name].to_numpy()) for name in ["mean", *map(quantile_column, levels)]}
     ds = frame["ds"].to_numpy(dtype="datetime64[ns]")
@@ -114,10 +114,6 @@ def _day_begun(question: Question, said: dict[str, dict[str, object]]) -> list[s
                 f"it is forecast from {np.datetime_as_string(first, unit='m')[0]}Z on"
             )
     return begun
-
-
-def _warnings(forecasts: Sequence[Forecast]) -> list[str]:
-    return [text for one in forecasts for text in one.warnings]
 
 
 def _z(moment: pd.Timestamp) -> str:

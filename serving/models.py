@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from forecast import clock
 from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec
 from forecast.registry.reader import ModelVersion, versions
 from serving.answers import JsonAnswer
@@ -46,6 +47,7 @@ class ModelInfo(ModelName):
     zone: str = Field(description="Civil zone of a series that names none.")
     country: str | None = Field(description="Whose public holidays its calendar marks.")
     horizon: int = Field(description="Steps that it forecasts by itself.")
+    gate: str | None = Field(description="When a delivery day is due that it learned to forecast, as `D-1T10:00`.")
     max_horizon: int = Field(description="Steps that may be asked for.")
     quantiles: list[float]
     series: list[str] = Field(description=f"That it was trained on, {SHOWN_SERIES} at the most.")
@@ -95,7 +97,7 @@ def describe(served: Served) -> dict[str, Any]:
     info = ModelInfo(
         name=ref.name, version=ref.version, run_id=ref.run_id, alias=ref.alias, recipe=spec.name,
         description=spec.recipe.description, kind=spec.recipe.model.kind, digest=ref.digest, unit=spec.unit,
-        zone=spec.zone, country=spec.country, horizon=spec.task.horizon,
+        zone=clock.lived_zone(spec.zone), country=spec.country, horizon=spec.task.horizon, gate=spec.task.gate,
         max_horizon=MAX_HORIZON_DAYS * max(1, int(pd.Timedelta(days=1) / spec.step)),
         quantiles=list(spec.recipe.quantiles), series=list(spec.series[:SHOWN_SERIES]), series_count=len(spec.series),
         trained_from=spec.trained_from,

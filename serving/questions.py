@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 import pandas as pd
 
-from forecast.calendars import delivery_day
-from forecast.errors import DataError, NotEnoughHistory, RequestError
-from forecast.forecaster import MAX_HORIZON_DAYS, Forecaster, ForecasterSpec
+from forecast import clock
+from forecast.calendars import is_day_clock, moment_inside, parse_gate
+from forecast.errors import DeclarationError, NotEnoughHistory, RequestError
+from forecast.forecaster import MAX_HORIZON_DAYS, Forecaster, ForecasterSpec, Span, day_span, due
 from forecast.tables import Demand, Forecast, power_unit
 from serving.bodies import ForecastRequest
 from serving.rows import NOT_A_TIME, Rows
@@ -53,7 +54,7 @@ class Question:
         rows = [Rows.of(one, spec) for one in request.series]
         _check_rows(sum(int((one.ds[-1] - one.ds[0]) // spec.step.value) + 1 for one in rows), most_rows)
         delay = pd.Timedelta(seconds=spec.delay_seconds)
-        cutoff = read_stamp(request.cutoff, column="cutoff") if request.cutoff else _last_known(rows, spec.step, delay)
+        cutoff = _cutoff(request, rows, spec.step, delay)
         told = [*_unread(rows, spec), *_past_end(rows, cutoff, spec.step, delay), *_constant(rows, cutoff, spec)]
         told += _seen_already(cutoff, spec)
         day_steps = max(1, int(pd.Timedelta(days=1) / spec.step))
@@ -70,38 +71,63 @@ class Question:
             tuple(one.unique_id for one in rows), tuple(told),
         )  # fmt: skip
 
-    def put(self, forecaster: Forecaster) -> list[Forecast]:
-        """The forecaster's answers: one, or one for each zone where the day differs between them."""
+    def put(self, forecaster: Forecaster) -> Forecast:
+        """The forecaster's answer; a day is each series' own."""
         if self.day is None:
-            return [forecaster.predict(self.demand, [self.cutoff], horizon=self.horizon, quantiles=self.quantiles)]
-        by_zone = sorted(self.demand.series, key=lambda one: one.zone)
-        answers = []
-        for zone, members in groupby(by_zone, key=lambda one: one.zone):
-            demand = self.demand.select([one.unique_id for one in members])
-            span = self.span(zone)
-            answers.append(forecaster.predict(demand, [self.cutoff], spans=[span], quantiles=self.quantiles))
-        return answers
+            return forecaster.predict(self.demand, [self.cutoff], horizon=self.horizon, quantiles=self.quantiles)
+        for zone in dict.fromkeys(self.demand.zones.values()):
+            self.span(zone)
+        return forecaster.predict_days(self.demand, [self.day], cutoff=self.cutoff, quantiles=self.quantiles)
 
-    def span(self, zone: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    def span(self, zone: str) -> Span:
+        """Beginning and end of the delivery day in a zone.
+
+        Raises:
+            RequestError: it cannot be forecast from the cutoff.
+        """
         assert self.day is not None
-        try:
-            start, end = delivery_day(self.day, zone)
-        except DataError as error:
-            raise RequestError(error.found, error.expected, error.do, column="delivery_day") from None
-        if end <= self.cutoff:
-            raise RequestError(
-                f"delivery day {self.day} in {zone} ended at {end:%Y-%m-%dT%H:%MZ}, before the cutoff",
-                f"a day that ends after {self.cutoff:%Y-%m-%dT%H:%MZ}", "ask for a later day, or an earlier cutoff",
-                column="delivery_day",
-            )  # fmt: skip
-        if end - self.cutoff > pd.Timedelta(days=MAX_HORIZON_DAYS):
-            raise RequestError(
-                f"the delivery day {self.day} ends {(end - self.cutoff).ceil('D').days} days after the cutoff "
-                f"{self.cutoff:%Y-%m-%dT%H:%MZ}",
-                f"a day that ends by {self.cutoff + pd.Timedelta(days=MAX_HORIZON_DAYS):%Y-%m-%dT%H:%MZ}",
-                f"ask for a day within {MAX_HORIZON_DAYS} days of it, or move the cutoff", column="delivery_day",
-            )  # fmt: skip
-        return start, end
+        with _named("delivery_day"):
+            return day_span(self.day, zone, self.cutoff)
+
+
+@contextmanager
+def _named(column: str) -> Iterator[None]:
+    """Says which field of the request is wrong."""
+    try:
+        yield
+    except (RequestError, DeclarationError) as error:
+        raise RequestError(error.found, error.expected, error.do, column=column) from None
+
+
+def _cutoff(
+    request: ForecastRequest, rows: Sequence[Rows], step: pd.Timedelta, delay: pd.Timedelta
+) -> pd.Timestamp:  # fmt: skip
+    """The moment of the forecast: the one said, that of the day's gate, or the end of what is known."""
+    _check_one_clock(rows)
+    if request.cutoff:
+        return moment_inside(read_stamp(request.cutoff, column="cutoff"), rows[0].zone)
+    if request.gate is None or request.delivery_day is None:
+        return _last_known(rows, step, delay)
+    with _named("gate"):
+        parse_gate(request.gate)
+    with _named("delivery_day"):
+        moments = {one.zone: due(request.delivery_day, request.gate, one.zone) for one in rows}
+    if len(set(moments.values())) > 1:
+        told = ", ".join(f"{zone}: {moment:%Y-%m-%dT%H:%MZ}" for zone, moment in moments.items())
+        raise RequestError(
+            f"the gate {request.gate} is at different moments in the zones of the series ({told})",
+            "one moment for all series of a request", "send one request for each zone, or a cutoff", column="gate",
+        )  # fmt: skip
+    return next(iter(moments.values()))
+
+
+def _check_one_clock(rows: Sequence[Rows]) -> None:
+    zones = sorted({clock.lived_zone(one.zone) for one in rows})
+    if len(zones) > 1 and is_day_clock(rows[0].zone):
+        raise RequestError(
+            f"daily series of several zones ({', '.join(zones[:3])})", "one zone, whose civil days are counted",
+            "send one request for each zone", column="zone",
+        )  # fmt: skip
 
 
 def _unit(request: ForecastRequest, spec: ForecasterSpec) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast import clock
+from forecast.calendars import checked_days, day_zone, inside, is_day_clock
 from forecast.errors import DataError, DeclarationError
 from forecast.forecaster import ForecasterSpec
 from serving.bodies import Future, History, SeriesBody
@@ -49,11 +50,11 @@ class Rows:
                 step or in the future; every y is missing, and no static column tells the model the level.
             DeclarationError: its zone is not known.
         """
-        past, ahead = one.history, one.future
+        past, ahead, zone = one.history, one.future, _zone(one, spec)
         read = _columns(one, "history", {"y": past.y, **past.columns}, ("y", *spec.past, *spec.known))
         coming = _columns(one, "future", ahead.columns, spec.known) if ahead else {}
-        ds_past = _stamps(one, past, len(past.y), spec)
-        ds_ahead = _stamps(one, ahead, _length(ahead), spec) if ahead else ds_past[:0]
+        ds_past = _stamps(one, past, len(past.y), spec, zone)
+        ds_ahead = _stamps(one, ahead, _length(ahead), spec, zone) if ahead else ds_past[:0]
         _check_lengths(one.unique_id, read, len(ds_past))
         _check_lengths(one.unique_id, coming, len(ds_ahead))
         check_history(one.unique_id, ds_past, read["y"], spec.step, blank=spec.starts_from_static)
@@ -62,8 +63,8 @@ class Rows:
         columns = {name: np.concatenate([values, coming.get(name, blank)]) for name, values in read.items()}
         given = {*past.columns, *(ahead.columns if ahead else ()), *one.static}
         return cls(
-            one.unique_id, _zone(one, spec), np.concatenate([ds_past, ds_ahead]), columns,
-            _available(one, len(ds_past), len(ds_ahead)), _static(one, spec),
+            one.unique_id, zone, np.concatenate([ds_past, ds_ahead]), columns,
+            _available(one, len(ds_past), len(ds_ahead), zone), _static(one, spec),
             tuple(sorted(given - {*spec.past, *spec.known, *spec.static})),
         )  # fmt: skip
 
@@ -117,14 +118,25 @@ def _length(part: Future) -> int:
     return max((len(values) for values in part.columns.values()), default=0)
 
 
-def _stamps(one: SeriesBody, part: History | Future, size: int, spec: ForecasterSpec) -> Nanoseconds:
+def _stamps(one: SeriesBody, part: History | Future, size: int, spec: ForecasterSpec, zone: str) -> Nanoseconds:
+    """Starts of the periods; of a model of daily tables, on the clock of its civil days."""
     if part.ds is not None:
-        return read_stamps(part.ds, series=one.unique_id, column="ds")
+        return _days(read_stamps(part.ds, series=one.unique_id, column="ds"), zone, one.unique_id)
     assert part.start is not None
     assert part.step is not None
     start = read_stamp(part.start, series=one.unique_id, column="start")
     check_step(one.unique_id, read_step(part.step, series=one.unique_id), spec.step)
-    return np.asarray(start.value + spec.step.value * np.arange(size, dtype=np.int64))
+    first = _days(np.array([start.value], dtype=np.int64), zone, one.unique_id)
+    return np.asarray(first[0] + spec.step.value * np.arange(size, dtype=np.int64))
+
+
+def _days(ds: Nanoseconds, zone: str, series: str) -> Nanoseconds:
+    try:
+        return np.asarray(checked_days(pd.DatetimeIndex(ds, tz="UTC"), zone).asi8)
+    except DataError as error:
+        raise DataError(
+            error.found, error.expected, error.do, series=series, column="ds", stamps=error.stamps
+        ) from None  # fmt: skip
 
 
 def _check_lengths(name: str, columns: Mapping[str, Values], rows: int) -> None:
@@ -136,7 +148,7 @@ def _check_lengths(name: str, columns: Mapping[str, Values], rows: int) -> None:
             )  # fmt: skip
 
 
-def _available(one: SeriesBody, rows: int, ahead: int) -> Nanoseconds | None:
+def _available(one: SeriesBody, rows: int, ahead: int, zone: str) -> Nanoseconds | None:
     texts = one.history.available_at
     if texts is None:
         return None
@@ -147,7 +159,8 @@ def _available(one: SeriesBody, rows: int, ahead: int) -> Nanoseconds | None:
         )  # fmt: skip
     stated = [row for row, text in enumerate(texts) if text is not None]
     known = np.full(rows + ahead, NOT_A_TIME, dtype=np.int64)
-    known[stated] = read_stamps([texts[row] or "" for row in stated], series=one.unique_id, column="available_at")
+    moments = read_stamps([texts[row] or "" for row in stated], series=one.unique_id, column="available_at")
+    known[stated] = inside(pd.DatetimeIndex(moments, tz="UTC"), zone).asi8
     return known
 
 
@@ -162,9 +175,9 @@ def _static(one: SeriesBody, spec: ForecasterSpec) -> dict[str, float]:
 
 
 def _zone(one: SeriesBody, spec: ForecasterSpec) -> str:
-    chosen = one.zone or spec.zone
+    chosen = one.zone or clock.lived_zone(spec.zone)
     try:
         clock.zone(chosen)
     except DeclarationError as error:
         raise DeclarationError(error.found, error.expected, series=one.unique_id, column="zone") from None
-    return chosen
+    return day_zone(chosen) if is_day_clock(spec.zone) else chosen

@@ -75,8 +75,14 @@ def write_step(step: pd.Timedelta) -> str:
 
     >>> write_step(pd.Timedelta("30min"))
     'PT30M'
+    >>> write_step(pd.Timedelta("1D"))
+    'P1D'
     """
     seconds = int(step.total_seconds())
+    for size, form in ((86_400, "P{}D"), (3600, "PT{}H")):
+        # Two digits of minutes are all that many readers take.
+        if seconds % size == 0 and seconds >= 100 * 60:
+            return form.format(seconds // size)
     return f"PT{seconds // 60}M" if seconds % 60 == 0 else f"PT{seconds}S"
 
 

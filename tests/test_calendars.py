@@ -201,11 +201,12 @@ def test_one_cutoff_per_delivery_day_at_its_gate() -> None:
     [
         ("delivery-day", None, "goes without a gate"),
         ("1d", "D-1T10:00", "stands beside gate"),
-        ("often", None, "'often' cannot be read"),
+        ("often", None, "every is 'often'"),
+        ("7", None, "every is '7', a length without a unit"),
         ("0h", None, "no positive length"),
         ("0d", None, "no positive length"),
         ("-6h", None, "no positive length"),
-        ("NaT", None, "no positive length"),
+        ("NaT", None, "every is 'NaT'"),
     ],
 )
 def test_cutoffs_refuse_options_that_make_no_sense(every: str, gate: str | None, text: str) -> None:

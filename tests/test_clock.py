@@ -46,6 +46,20 @@ def test_a_zone_close_to_one_is_suggested(name: str, hint: str) -> None:
         clock.zone(name)
 
 
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("30min", 30), ("6h", 360), ("1H", 60), ("h", 60), ("7 days", 10_080), ("-1h", -60),
+                          ("0h", 0), ("01:30:00", 90), ("PT15M", 15)]
+)  # fmt: skip
+def test_lengths_of_time_are_read(text: str, minutes: int) -> None:
+    assert clock.duration(text, "--freq") == pd.Timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("text", ["7", "-7", "7.5", "", " ", "+", "a week", "often", "NaT", "1 parsec"])
+def test_what_is_no_length_is_refused_by_name(text: str) -> None:
+    with pytest.raises(DeclarationError, match="--freq is"):
+        clock.duration(text, "--freq")
+
+
 @pytest.mark.parametrize("name", ["", "+25:00", "Mars/Olympus", "10:00"])
 def test_what_is_no_zone_is_refused(name: str) -> None:
     with pytest.raises(DeclarationError, match=f"zone '{name}'".replace("+", r"\+")):

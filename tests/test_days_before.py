@@ -48,6 +48,13 @@ def test_days_before_keep_the_clock_wherever_it_exists(zone: str, day: date, bac
     assert days_before(pd.DatetimeIndex(stamps[:1]), back, zone)[0] == stamps[1]
 
 
+def test_a_clock_of_a_day_that_the_date_line_took_is_the_beginning_of_the_next() -> None:
+    noon = pd.DatetimeIndex(["2012-01-01T12:00+14:00", "2011-12-31T12:00+14:00"]).tz_convert("UTC")
+    assert list(days_before(noon, 2, "Pacific/Apia")) == [
+        local_midnight(date(2011, 12, 31), "Pacific/Apia"), pd.Timestamp("2011-12-29T12:00-10:00")
+    ]  # fmt: skip
+
+
 def test_days_before_many_moments_at_once_count_civil_days() -> None:
     midnights = cutoffs("2024-03-30", "2024-04-12", "1d", MELBOURNE)
     assert days_before(midnights[5:], 5, MELBOURNE).equals(midnights[:-5])

@@ -85,7 +85,7 @@ def _tables() -> None:
         "forecast",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("series_id", sa.Integer, sa.ForeignKey("series.id"), primary_key=True),
-        sa.Column("cutoff", sa.BigInteger, nullable=False),
+        sa.Column("cutoff", sa.BigInteger, primary_key=True),
         sa.Column("issued_at", sa.BigInteger, nullable=False),
         sa.Column("first_ds", sa.BigInteger, nullable=False),
         sa.Column("steps", sa.Integer, nullable=False),

@@ -105,10 +105,10 @@ class Plan:
                 "a horizon together with every delivery-day", "one of the two: a delivery day says its own length",
                 "leave out --horizon",
             )  # fmt: skip
-        days = pd.date_range(start, end, freq="D")
-        spans = [calendars.delivery_day(str(day.date()), zone) for day in days]
+        days = calendars.lived_days(calendars.civil_date(start), calendars.civil_date(end), zone)
+        spans = [calendars.delivery_day(day, zone) for day in days]
         assert gate is not None  # `cutoffs` refuses delivery days without one
-        return cls(moments, spans, calendars.longest_reach(gate, step))
+        return cls(moments, spans, calendars.longest_reach(gate, step, zone))
 
     def measured_until(self, end: pd.Timestamp, step: pd.Timedelta) -> Plan:
         """The plan without cutoffs whose last period ends after `end`."""

@@ -1,8 +1,9 @@
-"""The one place that reads the time, and the one that knows zones."""
+"""The one place that reads the time, and the one that knows zones and lengths of time."""
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,8 @@ import pandas as pd
 from forecast.errors import DeclarationError
 
 _simulated: ContextVar[pd.Timestamp | None] = ContextVar("simulated_now", default=None)
+DAYS_OF = "days:"
+"""Before a zone's name: the clock of a daily table, on which every civil day of that zone counts 24 hours."""
 _OFFSET = re.compile(r"^(?:UTC)?([+-])(\d{1,2}):?(\d{2})?$")
 
 
@@ -37,9 +40,15 @@ def using(moment: pd.Timestamp | str) -> Iterator[pd.Timestamp]:
         _simulated.reset(token)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    """The names of all zones; to list them, folders are read."""
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=1024)
 def zone(name: str) -> tzinfo:
-    """The clock of a zone: an IANA name, "UTC", or a fixed offset such as "+10:00".
+    """The clock of a zone: an IANA name, "UTC", or a fixed offset such as "+10:00"; of "days:Europe/Lisbon" it is UTC.
 
     Raises:
         DeclarationError: the name is none of these; close names are suggested.
@@ -47,17 +56,58 @@ def zone(name: str) -> tzinfo:
     >>> zone("+10:00").utcoffset(None)
     datetime.timedelta(seconds=36000)
     """
+    if name.startswith(DAYS_OF):
+        zone(name.removeprefix(DAYS_OF))
+        return zone("UTC")
     match = _OFFSET.match(name)
     if match:
         sign, hours, minutes = match.groups()
         size = timedelta(hours=int(hours), minutes=int(minutes or 0))
         if size <= timedelta(hours=15):
             return timezone(size if sign == "+" else -size)
-    elif name in available_timezones():
+    elif name in _zones():
         return ZoneInfo(name)
     tail = name.rsplit("/", 1)[-1].lower()
-    close = sorted(z for z in available_timezones() if tail and tail in z.lower())[:3]
+    close = sorted(z for z in _zones() if tail and tail in z.lower())[:3]
     hint = f"; did you mean {' or '.join(close)}" if close else ""
     raise DeclarationError(
         f"zone '{name}' is not known{hint}", "an IANA name such as Europe/Lisbon, UTC, or an offset such as +10:00"
     )
+
+
+def lived_zone(name: str) -> str:
+    """The zone that people live by: the one whose civil days a daily table counts, else the zone itself.
+
+    >>> lived_zone("days:Europe/Lisbon"), lived_zone("Europe/Lisbon")
+    ('Europe/Lisbon', 'Europe/Lisbon')
+    """
+    return name.removeprefix(DAYS_OF)
+
+
+def duration(text: str, what: str) -> pd.Timedelta:
+    """A length of time such as "30min", "6h", "7 days" or "h" (one hour); it may be zero or negative.
+
+    A bare number is refused: it would be read as nanoseconds.
+
+    Args:
+        text: the length.
+        what: what messages call it, such as "--freq".
+
+    Raises:
+        DeclarationError: the text is no length; `what` is named.
+
+    >>> duration("30min", "--freq")
+    Timedelta('0 days 00:30:00')
+    """
+    expected = "a length such as 30min, 1h or 1D"
+    if not any(one.isalpha() or one == ":" for one in text):
+        raise DeclarationError(f"{what} is '{text}', a length without a unit", expected, "add the unit")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # "1H" and "30T" are what older pandas taught
+            length = pd.Timedelta(text if any(map(str.isdigit, text)) else f"1{text}")
+    except ValueError:
+        length = pd.NaT
+    if length is pd.NaT:
+        raise DeclarationError(f"{what} is '{text}'", expected)
+    return length

@@ -3,7 +3,8 @@
 ForecastError
 ├── DeclarationError      the options that describe the data contradict it or each other
 ├── DataError             the data itself is wrong (stamps, numbers, units)
-│   └── NotEnoughHistory  too few steps for what was asked
+│   ├── NotEnoughHistory  too few steps for what was asked
+│   └── PartlyRead        some files are broken, the others were read
 ├── SourceError           an origin of data does not answer, or refuses (key, quota)
 ├── StoreError            the store cannot be opened, read or written
 ├── RecipeError           a recipe that cannot be built
@@ -75,6 +76,10 @@ class DataError(ForecastError):
 
 class NotEnoughHistory(DataError):
     """Too few steps for what was asked."""
+
+
+class PartlyRead(DataError):
+    """Some files of a source are broken and all of them named; what the others hold was given before."""
 
 
 class SourceError(ForecastError):

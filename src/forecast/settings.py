@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         mlflow_uri: MLflow's tracking and registry server or database: `FORECAST_MLFLOW_URI`, else
             `MLFLOW_TRACKING_URI`, else sqlite under `mlruns`.
         store: database of observations and forecasts; SQLite `store.db` under `mlruns`.
+        store_patience_s: how long a writer waits for another one.
         experiment: MLflow experiment of all retrainings.
         model_name: name in the model registry.
         host, port: where the service listens.
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     mlruns: Path = Path("mlruns")
     mlflow_uri: str = Field(default_factory=_default_uri)
     store: str = Field(default_factory=_default_store, repr=False)
+    store_patience_s: float = Field(30, gt=0)
     experiment: str = Field("demand-forecasting", min_length=1)
     model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
     host: str = "127.0.0.1"

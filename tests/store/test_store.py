@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast import clock
-from forecast.errors import DataError, StoreError
+from forecast.errors import DataError, PartlyRead, StoreError
 from forecast.sources import Batch, Mark
 from forecast.store import Store
 from forecast.tables import Columns, Demand, SeriesInfo
@@ -128,6 +128,31 @@ def test_a_reading_goes_on_where_the_last_one_broke(store: Store) -> None:
     assert len(store.demand().series[0]) == 48
 
 
+class Folder:
+    """A source that can do without a part of itself, and says at the end what it left out."""
+
+    name = "folder"
+
+    def batches(self, mark: Mark | None) -> Iterator[Batch]:
+        left_out = []
+        for number in range(3):
+            part = metered(24, first=START + number * 24 * HOUR)
+            try:
+                yield Batch(part.assign(y=np.inf) if number == 1 else part, mark={"at": number + 1})
+            except DataError as error:
+                left_out.append(str(error))
+        raise PartlyRead(f"{len(left_out)} part is broken ({left_out[0]})")
+
+
+def test_a_part_that_does_not_fit_does_not_stop_a_source_that_can_do_without(store: Store) -> None:
+    with clock.using(START + 80 * HOUR), pytest.raises(PartlyRead, match=r"1 part is broken .*are infinite"):
+        store.ingest(Folder())
+    assert int(np.isfinite(store.demand().to_frame()["y"]).sum()) == 48
+    with clock.using(START + 90 * HOUR):
+        store.add(Batch(metered(48).iloc[30:31]), "folder")
+    assert store.demand(as_of=START + 89 * HOUR).to_frame()["y"].isna().sum() == 24
+
+
 def test_what_should_have_been_there_at_the_last_reading_became_known_now(store: Store) -> None:
     with clock.using(START + 30 * HOUR):
         store.ingest(Feed(metered(20)))
@@ -209,6 +234,20 @@ def test_energy_is_read_as_mean_power(store: Store) -> None:
     store.add(Batch(frame, series=(SeriesInfo(unique_id="north", unit="kWh"),)), "test")
     assert store.demand().to_frame()["y"].tolist() == [8.0] * 8
     assert store.demand().digest == Demand.from_frame(frame, unit="kWh").digest
+
+
+def test_hourly_weather_holds_over_the_quarters(store: Store) -> None:
+    quarter = pd.date_range(START, periods=96, freq="15min")
+    store.add(Batch(pd.DataFrame({"unique_id": "north", "ds": quarter, "y": 1.0})), "meter")
+    for hours in (0, 6):
+        store.add(Batch(issued(START + hours * HOUR, 12).drop(columns="y"), WEATHER), "weather")
+    shown = store.demand(as_of=START + 6.5 * HOUR).to_frame().set_index("ds")["temperature"]
+    hourly = pd.concat([issued(START, 12).head(6), issued(START + 6 * HOUR, 12)]).set_index("ds")["temperature"]
+    assert len(shown) == 72
+    for stamp, value in shown.items():
+        assert value == np.float32(hourly[stamp.floor("1h")])
+    early = store.demand(as_of=START + 5 * HOUR).to_frame().set_index("ds")["temperature"]
+    assert early[START + 7.25 * HOUR] == np.float32(issued(START, 12)["temperature"].iloc[7])
 
 
 def test_a_newer_store_is_left_alone(store: Store, store_url: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pandas as pd
 
-from forecast.calendars.days import Zone, civil_date, local_midnight
+from forecast import clock
+from forecast.calendars.days import Zone, civil_date, lived_days, local_midnight
 from forecast.calendars.gates import Gate, gate_cutoff
-from forecast.errors import DataError, DeclarationError
+from forecast.errors import DeclarationError
 
 DELIVERY_DAY = "delivery-day"
 _DAYS = re.compile(r"^\s*(\d+)\s*(?:d|day|days)\s*$", re.IGNORECASE)
@@ -47,32 +47,17 @@ def cutoffs(
             "a gate such as D-1T10:00 together with 'delivery-day', and no gate otherwise",
         )
     if gate is not None:
-        return pd.DatetimeIndex([gate_cutoff(day, gate, zone) for day in _days(first, last, 1, zone)])
+        return pd.DatetimeIndex([gate_cutoff(day, gate, zone) for day in lived_days(first, last, zone)])
     whole_days = _DAYS.match(every)
     if whole_days and int(whole_days[1]) > 0:
-        return pd.DatetimeIndex([local_midnight(day, zone) for day in _days(first, last, int(whole_days[1]), zone)])
+        days = lived_days(first, last, zone, int(whole_days[1]))
+        return pd.DatetimeIndex([local_midnight(day, zone) for day in days])
     begin, stop = local_midnight(first, zone), local_midnight(last + timedelta(days=1), zone)
     return pd.date_range(begin, stop, freq=_length(every), inclusive="left")
 
 
-def _days(first: date, last: date, stride: int, zone: Zone) -> Iterator[date]:
-    """Every `stride`-th day of the range, without those that the zone skips."""
-    exists = False
-    for number in range(0, (last - first).days + 1, stride):
-        day = first + timedelta(days=number)
-        if local_midnight(day, zone) < local_midnight(day + timedelta(days=1), zone):
-            exists = True
-            yield day
-    if not exists:
-        raise DataError(f"no day from {first} to {last} exists in zone '{zone}'", "days that were lived there")
-
-
 def _length(every: str) -> pd.Timedelta:
-    expected = "'1d', 'delivery-day', or a length such as '6h' or '30min'"
-    try:
-        length = pd.Timedelta(every)
-    except ValueError:
-        raise DeclarationError(f"every '{every}' cannot be read", expected) from None
-    if pd.isna(length) or length <= pd.Timedelta(0):
-        raise DeclarationError(f"every '{every}' is no positive length", expected)
+    length = clock.duration(every, "every")
+    if length <= pd.Timedelta(0):
+        raise DeclarationError(f"every '{every}' is no positive length", "'1d', 'delivery-day', or a length such as 6h")
     return length

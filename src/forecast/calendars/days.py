@@ -62,8 +62,44 @@ def days_before(moments: pd.DatetimeIndex, days: int, zone: Zone) -> pd.Datetime
     # The first instant of a civil day is its midnight, also where the clock skipped that.
     wall = now.where(just_before.normalize() == now.normalize(), now.normalize()) - pd.Timedelta(days=days)
     first_of_two = np.ones(len(wall), dtype=bool)
-    aware = wall.tz_localize(clock_here, ambiguous=first_of_two, nonexistent="shift_forward")
-    return aware.tz_convert("UTC").as_unit("ns")
+    aware = wall.tz_localize(clock_here, ambiguous=first_of_two, nonexistent="NaT").tz_convert("UTC").as_unit("ns")
+    then = aware.asi8.copy()
+    # Not pandas' own shift forward: it is wrong by hours where the date line took a whole day.
+    for place in np.flatnonzero(aware.isna()):
+        then[place] = moment(first_instant(wall[place].date(), wall[place].time(), clock_here)).value
+    return pd.DatetimeIndex(then, tz="UTC")
+
+
+def exists(day: date, zone: Zone) -> bool:
+    """Whether a civil day was lived: the date line took 2011-12-30 from Pacific/Apia."""
+    here = clock_of(clock.lived_zone(zone) if isinstance(zone, str) else zone)
+    return first_instant(day, MIDNIGHT, here) < first_instant(day + timedelta(days=1), MIDNIGHT, here)
+
+
+def lived_days(first: date, last: date, zone: Zone, stride: int = 1) -> list[date]:
+    """Every `stride`-th civil day from `first` to `last`, both included, without those that the zone skips.
+
+    Raises:
+        DataError: none of them exists.
+    """
+    days = [first + timedelta(days=number) for number in range(0, (last - first).days + 1, stride)]
+    lived = [day for day in days if exists(day, zone)]
+    if not lived:
+        raise DataError(f"no day from {first} to {last} exists in zone '{zone}'", "days that were lived there")
+    return lived
+
+
+def lived_before(day: date, count: int, zone: Zone) -> date:
+    """The civil day that was lived `count` lived days earlier.
+
+    >>> lived_before(date(2011, 12, 31), 1, "Pacific/Apia")
+    datetime.date(2011, 12, 29)
+    """
+    for _ in range(count):
+        day -= timedelta(days=1)
+        while not exists(day, zone):
+            day -= timedelta(days=1)
+    return day
 
 
 def delivery_day(day: date | str, zone: Zone) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -81,29 +117,8 @@ def delivery_day(day: date | str, zone: Zone) -> tuple[pd.Timestamp, pd.Timestam
     """
     day = civil_date(day)
     start, end = local_midnight(day, zone), local_midnight(day + timedelta(days=1), zone)
-    if start == end:
+    if not exists(day, zone):
         raise DataError(
             f"the day {day} does not exist in zone '{zone}', whose clock skipped it", "a day that was lived there"
         )
     return start, end
-
-
-def periods(day: date | str, zone: Zone, step: pd.Timedelta | str) -> pd.DatetimeIndex:
-    """Starts (UTC) of the periods of length `step` that make up a civil day.
-
-    Raises:
-        DataError: the day does not exist, or is no whole number of steps (24.5 hours in hours at Lord Howe).
-
-    >>> len(periods("2014-04-06", "Australia/Melbourne", "30min"))
-    50
-    """
-    start, end = delivery_day(day, zone)
-    length = pd.Timedelta(step)
-    if length <= pd.Timedelta(0) or (end - start) % length != pd.Timedelta(0):
-        hours = (end - start) / pd.Timedelta(hours=1)
-        raise DataError(
-            f"the day {civil_date(day)} in zone '{zone}' has {hours:g} hours, no whole number of steps of {length}",
-            "a step that divides every day of the zone",
-            "use a shorter step",
-        )
-    return pd.date_range(start, end, freq=length, inclusive="left")

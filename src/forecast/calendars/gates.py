@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, time
 
 import numpy as np
 import pandas as pd
 
-from forecast.calendars.days import MIDNIGHT, Zone, civil_date, clock_of, delivery_day, moment
-from forecast.calendars.offsets import first_instant
+from forecast import clock
+from forecast.calendars.dayclock import moment_inside
+from forecast.calendars.days import MIDNIGHT, Zone, civil_date, clock_of, delivery_day, lived_before, moment
+from forecast.calendars.offsets import changes, first_instant
 from forecast.errors import DeclarationError
 
 _GATE = re.compile(r"^D(?:-(\d{1,2}))?T(\d{2}):(\d{2})$")
@@ -57,8 +59,8 @@ def parse_gate(text: str) -> Gate:
 def gate_cutoff(day: date | str, gate: Gate | str, zone: Zone) -> pd.Timestamp:
     """The moment (UTC) at which the forecast of a delivery day is due.
 
-    A local time that the spring change skips moves forward to the change; of an autumn hour that occurs twice the
-    first counts.
+    Days before it are days that were lived there. A local time that the spring change skips moves forward to the
+    change; of an autumn hour that occurs twice the first counts.
 
     Raises:
         DataError: the delivery day does not exist in the zone.
@@ -70,15 +72,31 @@ def gate_cutoff(day: date | str, gate: Gate | str, zone: Zone) -> pd.Timestamp:
     due = parse_gate(gate) if isinstance(gate, str) else gate
     day = civil_date(day)
     delivery_day(day, zone)
-    return moment(first_instant(day - timedelta(days=due.days_before), due.time, clock_of(zone)))
+    lived = clock.lived_zone(zone) if isinstance(zone, str) else zone
+    at = moment(first_instant(lived_before(day, due.days_before, lived), due.time, clock_of(lived)))
+    return moment_inside(at, zone) if isinstance(zone, str) else at
 
 
-def longest_reach(gate: Gate | str, step: pd.Timedelta) -> int:
+def longest_reach(gate: Gate | str, step: pd.Timedelta, zone: Zone | None = None) -> int:
     """Steps from a gate to the end of its delivery day when the autumn change falls between the two.
+
+    Args:
+        gate: when the forecast is due.
+        step: length of a period; of one day, periods are counted as civil days.
+        zone: its largest change counts where that exceeds an hour (two at Troll station).
 
     >>> longest_reach("D-1T10:00", pd.Timedelta("1h"))
     39
     """
     due = parse_gate(gate) if isinstance(gate, str) else gate
     at = pd.Timedelta(hours=due.time.hour, minutes=due.time.minute)
-    return int(np.ceil((pd.Timedelta(days=due.days_before + 1, hours=1) - at) / step))
+    if step == pd.Timedelta(days=1):
+        return due.days_before + (due.time == MIDNIGHT)
+    back = max(pd.Timedelta(hours=1), largest_setback(zone) if zone is not None else pd.Timedelta(0))
+    return int(np.ceil((pd.Timedelta(days=due.days_before + 1) + back - at) / step))
+
+
+def largest_setback(zone: Zone) -> pd.Timedelta:
+    """The most by which a zone's clock is ever set back, from 2000 to 2037."""
+    _, before, after = changes(clock_of(zone), 2000, 2037)
+    return pd.Timedelta(seconds=int((before - after).max(initial=0)))

@@ -47,13 +47,28 @@ def _year(clock: tzinfo, year: int) -> tuple[Ints, Ints]:
     """Unix seconds at which an offset of the year begins to hold, and the offsets [seconds]."""
     first = int(datetime(year, 1, 1, tzinfo=UTC).timestamp())
     days = range(first, first + YEAR_SECONDS + 1, DAY_SECONDS)
-    offsets = [offset_at(second, clock) for second in days]
-    starts, values = [first], [offsets[0]]
+    offsets = [datetime.fromtimestamp(second, tz=clock).utcoffset() for second in days]
+    starts, values = [first], [offset_at(first, clock)]
     for second, before, after in zip(days, offsets, offsets[1:], strict=False):
         if before != after:
             starts.append(turning_point(second, second + DAY_SECONDS, clock))
-            values.append(after)
+            values.append(offset_at(second + DAY_SECONDS, clock))
     return np.array(starts, dtype=np.int64), np.array(values, dtype=np.int64)
+
+
+def changes(clock: tzinfo, first_year: int, last_year: int) -> tuple[Ints, Ints, Ints]:
+    """When the clock's distance from UTC changes between two years, both included.
+
+    Returns:
+        Unix seconds [C] at which each change happens, ascending, and the offsets [seconds] before and after it.
+    """
+    tables = [_year(clock, year) for year in range(first_year, last_year + 1)]
+    starts, values = (np.concatenate(column) for column in zip(*tables, strict=True))
+    # The table of a year reaches into the next, so a change about new year stands in both.
+    starts, first = np.unique(starts, return_index=True)
+    values = values[first]
+    at = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return starts[at], values[at - 1], values[at]
 
 
 def offsets_of(seconds_T: Ints, clock: tzinfo) -> Ints:

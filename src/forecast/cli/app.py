@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from forecast.cli import audit, backtest, bench, check, demo, explain, predict, search, serve, train
+from forecast.cli import audit, backtest, bench, check, demo, explain, ingest, predict, search, serve, train
 from forecast.cli.mistakes import run
 
 HELP = """Electricity-demand forecasts: train, judge, promote and serve networks on your own meters.
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+app.command("ingest")(ingest.ingest)
 app.command("train")(train.train)
 app.command("backtest")(backtest.backtest)
 app.command("search")(search.search)

@@ -50,6 +50,7 @@ def backtest(
     """
     from forecast import metrics
     from forecast.backtest import Plan, walk
+    from forecast.calendars import told
     from forecast.recipe import Task
     from forecast.training import fit
 
@@ -79,5 +80,5 @@ def backtest(
     title = f"{len(plan.cutoffs)} forecasts from {start} to {end}, refit {again}, weather: {first.weather}"
     console.print(scores_table(scores, title=title, winner=winner, unit=demand.unit))
     if out is not None:
-        write_table(walked.table, out)
+        write_table(told(walked.table, demand.zones), out)
         console.print(f"{len(walked.table):,} rows written to {out}")

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import pandas as pd
 import typer
 
+from forecast.calendars import read_events
 from forecast.errors import DeclarationError
-from forecast.sources import Declaration, read
+from forecast.sources import Declaration, describes_itself, read
 from forecast.tables import Demand
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class DataOptions:
     delay: Annotated[str, _option("How long after its period's end a value becomes known.")] = "0h"
     decimal: Annotated[str, _option("Decimal mark of numbers in text, . or ,")] = "."
     country: Annotated[str | None, _option("Public holidays: ISO code such as PT or AU-VIC.")] = None
+    countries: Annotated[str | None, _option("Of single series, where they differ: north=PT,south=ES-MD.")] = None
+    events: Annotated[
+        str | None, _option("CSV or Parquet of events: name, start, end, optionally series, country, subdivision.")
+    ] = None
     query: Annotated[str | None, _option("SQL query, when DATA is a database URL.")] = None
     config: Annotated[
         Path | None,
@@ -123,17 +128,35 @@ class Data:
         return read(self.data, declaration, query=self.query)
 
     def like(self, spec: ForecasterSpec) -> Data:
-        """The same, with what was not declared taken from a model: zone, delay and country."""
-        if self.data == "sample":
-            return self
-        declared, learned = self.declaration, {"zone": spec.zone, "country": spec.country}
-        if declared.available_at is None and declared.lag == pd.Timedelta(0):
-            learned["delay"] = f"{spec.delay_seconds}s"
-        undeclared = {name: value for name, value in learned.items() if name == "delay" or not getattr(declared, name)}
+        """The same, with what was not declared taken from a model: zone, delay, countries, and the events it knows."""
+        declared, learned = self.declaration, dict[str, Any]()
+        if declared.events is not None:
+            learned["event_names"] = spec.events
+        if not describes_itself(self.data):
+            learned |= self._as_learned(spec)
         kept = {name: getattr(declared, name) for name in declared.model_fields_set}
         twin = copy(self)
-        twin.declaration = Declaration.of({**kept, **undeclared})
+        twin.declaration = Declaration.of({**kept, **learned})
         return twin
+
+    def _as_learned(self, spec: ForecasterSpec) -> dict[str, Any]:
+        """What a table that does not describe itself takes from a model."""
+        declared, learned = self.declaration, dict[str, Any]()
+        if declared.zone is None:
+            learned["zone"] = spec.zone
+        if not declared.country:
+            learned |= {"country": spec.country, "countries": {**spec.countries, **declared.countries}}
+        if declared.available_at is None and declared.lag == pd.Timedelta(0):
+            learned["delay"] = f"{spec.delay_seconds}s"
+        return learned
+
+    def unlearned(self, spec: ForecasterSpec) -> list[str]:
+        """A warning about events of the file that a model did not learn."""
+        if self.declaration.events is None:
+            return []
+        unread = [name for name in read_events(self.declaration.events).names if name not in spec.events]
+        told = f"the model did not learn these events, and they are not read: {', '.join(unread)}; train again"
+        return [told] if unread else []
 
 
 def with_data(command: Callable[..., Any]) -> Callable[..., Any]:

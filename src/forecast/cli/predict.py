@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,13 @@ import typer
 
 from forecast.cli.console import console
 from forecast.cli.options import Data, with_data
+from forecast.cli.reconciling import Errors, Parents, Reconcile, Reconciling
 from forecast.cli.train import aware
 from forecast.errors import DeclarationError, RequestError
 from forecast.tables import quantile_columns
 
 if TYPE_CHECKING:
+    from forecast.forecaster import Forecaster
     from forecast.paths import Daily
     from forecast.tables import Demand, Forecast
 
@@ -29,17 +32,23 @@ def predict(
     delivery_day: Annotated[
         str | None, typer.Option(help="Forecast this civil day instead, such as 2014-12-31.")
     ] = None,
+    gate: Annotated[
+        str | None, typer.Option(help="Forecast that day from its gate, such as D-1T10:00 in the series' zone.")
+    ] = None,
     quantiles: Annotated[str | None, typer.Option(help="Levels, comma-separated [all of the model's].")] = None,
     out: Annotated[Path, typer.Option(help="Where to write: .csv or .parquet.")] = Path("forecast.csv"),
     daily: Annotated[
         Path | None, typer.Option(help="Also write each whole day's peak, its hour and the energy: .csv or .parquet.")
     ] = None,
+    parents: Parents = None,
+    reconcile: Reconcile = None,
+    errors: Errors = None,
 ) -> None:
     """Forecast DATA with a trained model and write unique_id, ds, cutoff, model, mean and quantiles.
 
     Example: `forecast predict demand.csv --zone Europe/Lisbon --model model --horizon 48 --out forecast.csv`
     """
-    from forecast import calendars
+    from forecast.calendars import told
     from forecast.forecaster import Forecaster
     from forecast.paths import Daily
     from forecast.registry.reader import resolve
@@ -47,30 +56,68 @@ def predict(
     from forecast.tables.forecast import check_levels
 
     _check_files(out, daily)
-    if horizon is not None and delivery_day is not None:
-        raise DeclarationError(f"--horizon {horizon} with --delivery-day {delivery_day}", "one of the two")
+    _check_words(cutoff, horizon, delivery_day, gate)
+    reconciling = Reconciling.of(parents, reconcile, errors)
     forecaster = Forecaster.load(resolve(model, Settings.read()).folder)
     # Meters that are yet to be measured may stand in it: whether that will do, the model decides.
     demand = data.like(forecaster.spec).demand(forecast_only=True)
-    zone = demand.series[0].zone
-    moment = aware(cutoff, "--cutoff", zone) if cutoff is not None else forecaster.next_cutoff(demand)
-    spans = [calendars.delivery_day(delivery_day, zone)] if delivery_day is not None else None
-    if spans is not None and spans[0][1] <= moment:
-        raise _over(str(delivery_day), moment, given=cutoff is not None)
     offered = forecaster.spec.recipe.quantiles
     levels = check_levels(_levels(quantiles) or offered, offered)
     # Days are read off all levels, whichever are asked for.
-    said = forecaster.predict(demand, [moment], horizon=horizon, spans=spans)
-    write_table(_only(levels, said, said.frame), out)
-    begun = [f"{delivery_day} began before the cutoff: only the rest of it is forecast"]
-    for warning in (*said.warnings, *(begun if spans is not None and spans[0][0] < moment else [])):
+    if gate is not None:
+        said = forecaster.predict_days(demand, [str(delivery_day)], gate=gate)
+    else:
+        moment = _moment(cutoff, forecaster, demand)
+        said = (
+            _rest_of_day(forecaster, demand, delivery_day, moment, given=cutoff is not None)
+            if delivery_day is not None
+            else forecaster.predict(demand, [moment], horizon=horizon)
+        )
+    if reconciling is not None:
+        said = reconciling.done(said, demand)
+    lived = told(said.frame, demand.zones)
+    write_table(_only(levels, said, lived), out)
+    for warning in (*said.warnings, *data.unlearned(forecaster.spec)):
         console.print(f"[yellow]warning[/] {warning}", highlight=False, soft_wrap=True)
-    console.print(f"{len(said.frame)} rows from {moment:%Y-%m-%d %H:%M}Z in {said.unit}, written to {out}")
+    first = lived["cutoff"].min()
+    console.print(f"{len(said.frame)} rows from {first:%Y-%m-%d %H:%M}Z in {said.unit}, written to {out}")
     if daily is not None:
         _check_parts_of_days(demand, out)
         days = Daily.from_forecast(said, forecaster.ranks_DH, demand.zones)
         write_table(_only(levels, said, days.frame), daily)
         console.print(_told(days, daily), highlight=False)
+
+
+def _check_words(cutoff: str | None, horizon: int | None, delivery_day: str | None, gate: str | None) -> None:
+    """Raises a DeclarationError where two options contradict each other."""
+    if horizon is not None and delivery_day is not None:
+        raise DeclarationError(f"--horizon {horizon} with --delivery-day {delivery_day}", "one of the two")
+    if gate is not None and delivery_day is None:
+        raise DeclarationError(f"--gate {gate} without --delivery-day", "the day whose forecast is due then")
+    if gate is not None and cutoff is not None:
+        raise DeclarationError(
+            f"--gate {gate} with --cutoff {cutoff}", "one of the two: the gate says the moment of the forecast"
+        )
+
+
+def _moment(cutoff: str | None, forecaster: Forecaster, demand: Demand) -> pd.Timestamp:
+    """The moment of the forecast: the one said, or the end of what is known."""
+    return aware(cutoff, "--cutoff", demand.series[0].zone) if cutoff is not None else forecaster.next_cutoff(demand)
+
+
+def _rest_of_day(
+    forecaster: Forecaster, demand: Demand, day: str, moment: pd.Timestamp, *, given: bool
+) -> Forecast:  # fmt: skip
+    """The delivery day, or what is left of it; the warnings say where it has begun."""
+    from forecast.calendars import delivery_day, moment_outside
+
+    bounds = {zone: delivery_day(day, zone) for zone in dict.fromkeys(demand.zones.values())}
+    if min(end for _, end in bounds.values()) <= moment:
+        raise _over(day, moment_outside(moment, next(iter(bounds))), given=given)
+    said = forecaster.predict_days(demand, [day], cutoff=moment)
+    begun = [f"{day} began before the cutoff: only the rest of it is forecast"]
+    late = any(start < moment for start, _ in bounds.values())
+    return replace(said, warnings=(*said.warnings, *(begun if late else [])))
 
 
 def _check_parts_of_days(demand: Demand, out: Path) -> None:

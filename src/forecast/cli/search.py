@@ -240,12 +240,14 @@ def _nested(
     console.print(scores_table(told.scores, title=title, winner=str(told.scores["mae"].idxmin()), unit=demand.unit))
     console.print(folds_table(told.folds))
     if out is not None:
-        write_table(told.walk.table, out)
+        from forecast import calendars
+
+        write_table(calendars.told(told.walk.table, demand.zones), out)
         console.print(f"{len(told.walk.table):,} rows written to {out}")
 
 
 def _leave_out(demand: Demand, recipe: Recipe, task: Task, plan: Plan, kind: str, refit: str, out: Path | None) -> None:
-    from forecast import metrics
+    from forecast import calendars, metrics
     from forecast.search import leave_one_period_out, leave_one_series_out
     from forecast.search.folds import scales_of
 
@@ -258,5 +260,5 @@ def _leave_out(demand: Demand, recipe: Recipe, task: Task, plan: Plan, kind: str
     title = f"{len(told.parts)} parts left out one after the other; {told.label}"
     console.print(scores_table(scores, title=title, unit=demand.unit))
     if out is not None:
-        write_table(told.table, out)
+        write_table(calendars.told(told.table, demand.zones), out)
         console.print(f"{len(told.table):,} rows written to {out}")

@@ -154,20 +154,22 @@ def check_horizon(steps: int, demand: Demand) -> None:
 
 
 def aware(text: str, option: str, zone: str) -> pd.Timestamp:
-    """A stamp of the command line; one without an offset is read in the series' zone.
+    """A stamp of the command line, on the series' clock; one without an offset is read in the series' zone.
 
     Raises:
         DeclarationError: it is no stamp.
     """
     from forecast import clock
+    from forecast.calendars import moment_inside
 
+    lived = clock.lived_zone(zone)
     try:
         stamp = pd.Timestamp(text)
         if stamp is pd.NaT:
             raise ValueError("no stamp")
-        local = stamp if stamp.tzinfo is not None else stamp.tz_localize(clock.zone(zone), "NaT", "NaT")
+        local = stamp if stamp.tzinfo is not None else stamp.tz_localize(clock.zone(lived), "NaT", "NaT")
         if local is pd.NaT:
-            raise ValueError(f"on the clock of {zone} that moment occurs twice or not at all: give its offset")
+            raise ValueError(f"on the clock of {lived} that moment occurs twice or not at all: give its offset")
     except Exception as error:
         raise DeclarationError(f"{option} is '{text}' ({error})", "a stamp such as 2014-07-01T00:00+10:00") from error
-    return local.tz_convert("UTC")
+    return moment_inside(local.tz_convert("UTC"), zone)

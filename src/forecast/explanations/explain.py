@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -55,12 +53,11 @@ def explain(
         NotEnoughHistory: no past day is known that the forecast could be held against.
         RequestError: the series must be named, or the horizon cannot be answered.
     """
-    demand = demand.as_of(cutoff)
+    # The forecaster reads a table without a country of its own with the holidays that it learned from.
+    demand = forecaster.spec.with_holidays(demand.as_of(cutoff))
     moment, one = pd.Timestamp(cutoff).tz_convert("UTC"), _series(demand, unique_id)
     said = forecaster.predict(demand, [moment], horizon=horizon)
     mine = said.frame[said.frame["unique_id"] == one.unique_id].reset_index(drop=True)
-    # The forecaster reads a table without a country of its own with the holidays that it learned from.
-    demand = demand if demand.country is not None else replace(demand, country=forecaster.spec.country)
     factor = demand.output_factor
     today, raw_H = _today(forecaster, demand, one, moment, len(mine))
     past = past_days(forecaster.spec, demand, one, moment, today)

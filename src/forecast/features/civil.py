@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.calendars import holiday_flags, local_parts
+from forecast.calendars import day_kinds, local_parts
 from forecast.tables import Demand
 from forecast.windows import Floats, Ints, RawBatch
 
 HOURS = 24
+SATURDAY = 5
 HOLIDAYS_AWAY = (0, 1, -1, -7, -2, -3, -4, -5, -6)
 YEAR_END_WEEKS, YEAR_END_FIRST = 4, -14
 """Four weeks about new year have a column each, the first of them 14 days before 1 January."""
@@ -24,18 +25,27 @@ NAMES = (
     *["public holiday", "eve of a public holiday", "day after a public holiday", "public holiday a week before"],
     *[f"public holiday {days} days before" for days in range(2, 7)],
     *[f"{week}. week about new year" for week in range(1, YEAR_END_WEEKS + 1)],
+    "bridge day",
 )
+YEAR_END = slice(NAMES.index("1. week about new year"), NAMES.index(f"{YEAR_END_WEEKS}. week about new year") + 1)
 SEASONS = slice(NAMES.index("year harmonic 1 sin"), NAMES.index("year harmonic 3 cos") + 1)
 DAY_TYPES = ("workday", "Saturday", "Sunday or holiday")
+"""Where the weekend lies on other days: Friday is a Sunday, the other day of rest a Saturday."""
+MAIN_REST = (4, 6)
 FREE = len(DAY_TYPES) - 1
+
+
+def names(*, bridge_days: bool) -> tuple[str, ...]:
+    """The calendar's columns, with or without the last one, that of bridge days."""
+    return NAMES if bridge_days else NAMES[:-1]
 
 
 @dataclass(frozen=True, eq=False)
 class CivilClock:
-    """Calendar columns of every row that some windows touch, one table per zone, shared by all its series.
+    """Calendar columns of every row that some windows touch, one table per zone and country, shared by its series.
 
     Attributes:
-        columns_RK: float32 [rows, len(NAMES)].
+        columns_RK: float32 [rows, len(names)].
         context_R3: float32, the part of it that the context shows: wave of the day (sin, cos), weekend or holiday.
         day_type_R: place in `DAY_TYPES`.
         offset_R: the zone's distance from UTC in seconds.
@@ -54,46 +64,57 @@ class CivilClock:
 
 
 def civil_clock(
-    demand: Demand, first_row: int, last_row: int, *, year_end: bool = True, seasons: bool = True
+    demand: Demand,
+    first_row: int,
+    last_row: int,
+    *,
+    year_end: bool = True,
+    seasons: bool = True,
+    bridge_days: bool = True,
+    weekends: bool = True,
 ) -> CivilClock:
     """The calendar of a demand from `first_row` (may be negative) to `last_row` (exclusive) of each series.
 
-    Without `year_end` the weeks about new year are never marked; without `seasons` the year's harmonics are zero.
+    Without `year_end` the weeks about new year are never marked; without `seasons` the year's harmonics are zero;
+    without `bridge_days` they have no column; without `weekends` all countries rest on Saturday and Sunday.
     """
-    parts: list[tuple[pd.DatetimeIndex, str]] = []
+    parts: list[tuple[pd.DatetimeIndex, str, str | None]] = []
     base_S = np.zeros(len(demand.series), dtype=np.int64)
     offset = 0
-    for zone, numbers in _by_zone(demand).items():
+    for (zone, country, _), numbers in _by_place(demand).items():
         starts = [demand.series[number].start for number in numbers]
         early = min(starts)
         shifts = [int((start - early) / demand.step) for start in starts]
         size = last_row - first_row + max(shifts)
-        parts.append((pd.date_range(early + first_row * demand.step, periods=size, freq=demand.step), zone[0]))
+        stamps = pd.date_range(early + first_row * demand.step, periods=size, freq=demand.step)
+        parts.append((stamps, zone, country))
         for number, shift in zip(numbers, shifts, strict=True):
             base_S[number] = offset + shift - first_row
         offset += size
-    tables = [_describe(stamps, zone, demand) for stamps, zone in parts]
+    tables = [_describe(*part, weekends=weekends) for part in parts]
     columns, context, day_type, utc_offset = (np.concatenate(column) for column in zip(*tables, strict=True))
     if not year_end:
-        columns[:, -YEAR_END_WEEKS:] = 0
+        columns[:, YEAR_END] = 0
     if not seasons:
         columns[:, SEASONS] = 0
-    return CivilClock(columns, context, day_type, utc_offset, base_S)
+    shown = np.ascontiguousarray(columns[:, : len(names(bridge_days=bridge_days))])
+    return CivilClock(shown, context, day_type, utc_offset, base_S)
 
 
-def _by_zone(demand: Demand) -> dict[tuple[str, int], list[int]]:
-    """Series that can share one calendar: same zone, same phase of the clock."""
-    groups: dict[tuple[str, int], list[int]] = {}
+def _by_place(demand: Demand) -> dict[tuple[str, str | None, int], list[int]]:
+    """Series that can share one calendar: same zone, same country, same phase of the clock."""
+    groups: dict[tuple[str, str | None, int], list[int]] = {}
     for number, one in enumerate(demand.series):
-        groups.setdefault((one.zone, one.start.value % demand.step.value), []).append(number)
+        place = (one.zone, one.country or demand.country, one.start.value % demand.step.value)
+        groups.setdefault(place, []).append(number)
     return groups
 
 
 def _describe(
-    stamps: pd.DatetimeIndex, zone: str, demand: Demand
+    stamps: pd.DatetimeIndex, zone: str, country: str | None, *, weekends: bool
 ) -> tuple[Floats, Floats, npt.NDArray[np.int8], npt.NDArray[np.int32]]:
     local = local_parts(stamps, zone)
-    holiday = _Holidays(local.date_ordinal, demand.country)
+    holiday = _Holidays(local.date_ordinal, country)
     turn_R = local.minute_of_day / 1440.0
     year_R = local.year_fraction
     columns = [np.asarray(local.hour == hour) for hour in range(HOURS)]
@@ -102,13 +123,13 @@ def _describe(
     columns += [wave(2 * np.pi * k * year_R) for k in (1, 2, 3) for wave in (np.sin, np.cos)]
     columns += [holiday.on(away) for away in HOLIDAYS_AWAY]
     week_R = _year_end_week(year_R)
-    columns += [week_R == week for week in range(YEAR_END_WEEKS)]
+    columns += [week_R == week for week in range(YEAR_END_WEEKS)] + [holiday.bridge]
     matrix = np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
-    free = holiday.on(0)
+    free, rest = holiday.on(0), holiday.weekend if weekends else local.weekday >= SATURDAY
     wave_of_day = NAMES.index("day harmonic 1 sin")
-    weekend_or_holiday = (free | (local.weekday >= 5)).astype(np.float32)
+    weekend_or_holiday = (free | rest).astype(np.float32)
     context = np.column_stack([matrix[:, wave_of_day : wave_of_day + 2], weekend_or_holiday])
-    day_type = np.where(free | (local.weekday == 6), FREE, local.weekday == 5).astype(np.int8)
+    day_type = np.where(free | (rest & np.isin(local.weekday, MAIN_REST)), FREE, rest).astype(np.int8)
     return matrix, context, day_type, local.utc_offset_seconds.astype(np.int32)
 
 
@@ -119,15 +140,21 @@ def _year_end_week(year_R: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 class _Holidays:
-    """Public holidays by civil date, asked some days ahead of each row."""
+    """Public holidays by civil date, asked some days ahead of each row, bridge days, and the days of rest."""
 
     def __init__(self, ordinal_R: Ints, country: str | None) -> None:
         self.ordinal_R = ordinal_R
         days = np.unique(ordinal_R)
         self.first = int(days[0]) - 8
-        span = np.arange(self.first, int(days[-1]) + 9)
-        code, _, subdivision = (country or "").partition("-")
-        self.flags = holiday_flags(span, code or None, subdivision or None)
+        self.kinds = day_kinds(np.arange(self.first, int(days[-1]) + 9), country or None)
 
     def on(self, ahead: int) -> npt.NDArray[np.bool_]:
-        return np.asarray(self.flags[self.ordinal_R - self.first + ahead])
+        return np.asarray(self.kinds.holiday[self.ordinal_R - self.first + ahead])
+
+    @property
+    def weekend(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.kinds.weekend[self.ordinal_R - self.first])
+
+    @property
+    def bridge(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.kinds.bridge[self.ordinal_R - self.first])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
+from forecast.calendars import PREFIX
 from forecast.errors import DataError, ModelFolderError, RequestError
 from forecast.forecaster import folder as _folder
+from forecast.forecaster.days import MAX_HORIZON_DAYS, Day, Span, forecast_days
 from forecast.forecaster.missing import what_is_missing
 from forecast.forecaster.models import Arrays, Floats, Model, model_class
 from forecast.forecaster.saying import Doubles, told
@@ -24,9 +26,6 @@ from forecast.windows import Origins, origins_at
 
 BATCH = 256
 RANKS = "calibration/ranks"
-MAX_HORIZON_DAYS = 15
-
-Span = tuple[pd.Timestamp, pd.Timestamp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +86,33 @@ class Forecaster:
         warnings = (*level_warnings(self.spec, blank), *missing, *self._unusual(demand, steps))
         return Forecast(frame.drop(columns=unwanted), demand.unit, self.spec.name, warnings)
 
+    def predict_days(
+        self,
+        demand: Demand,
+        days: Sequence[Day],
+        *,
+        gate: str | None = None,
+        cutoff: pd.Timestamp | None = None,
+        quantiles: Sequence[float] | None = None,
+    ) -> Forecast:
+        """Forecasts of civil delivery days in each series' own zone: 23, 24 or 25 hours, nothing missing or doubled.
+
+        A period belongs to the day in which it starts. Of a day that has begun at the cutoff only the rest is said.
+
+        Args:
+            demand: the history, and future rows that carry known-ahead covariates.
+            days: dates or texts such as "2026-10-25".
+            gate: each day is forecast from its own gate ("D-1T10:00", in the series' zone).
+            cutoff: all are forecast from this moment (aware); after the last known value where neither is given.
+            quantiles: the levels wanted; all of the recipe's where None.
+
+        Raises:
+            RequestError: a day that does not exist, is over, lies too far ahead or holds no period; gate and cutoff
+                together.
+            DeclarationError: the gate cannot be read.
+        """
+        return forecast_days(self, demand, days, gate=gate, cutoff=cutoff, quantiles=quantiles)
+
     def next_cutoff(self, demand: Demand) -> pd.Timestamp:
         """The moment from which a forecast is due: the end of what is known of any series.
 
@@ -141,7 +167,7 @@ class Forecaster:
                 _declare(self.spec.columns),
             )
         check_unmeasured(self.spec, self.model, demand)
-        return demand if demand.country is not None else replace(demand, country=self.spec.country)
+        return self.spec.with_holidays(demand)
 
     def _unusual(self, demand: Demand, steps: int) -> list[str]:
         """Warnings about a request that differs from what was learned."""
@@ -173,8 +199,11 @@ class Forecaster:
     ) -> int:
         steps = horizon if horizon is not None else self.spec.task.horizon
         if spans is not None:
-            reach = [(end - cutoff) / demand.step for cutoff, (_, end) in zip(cutoffs, spans, strict=True)]
-            steps = int(np.ceil(max(reach)))
+            ends_K = np.array([end.value for _, end in spans], dtype=np.int64)
+            _, row_N, _ = (origins := origins_at(demand, cutoffs)).at(np.arange(len(origins)), demand)
+            first_SK = demand.starts_S[:, None] + row_N.reshape(len(demand.series), -1) * demand.step.value
+            # Whether a span holds any period is its asker's matter.
+            steps = max(1, int((-((first_SK - ends_K) // demand.step.value)).max()))
         most = MAX_HORIZON_DAYS * demand.steps_per_day
         if not 1 <= steps <= most:
             raise RequestError(f"a horizon of {steps} steps", f"1 to {most} ({MAX_HORIZON_DAYS} days)", "ask for less")
@@ -223,6 +252,8 @@ def _within(frame: pd.DataFrame, spans: Sequence[Span], steps: int) -> pd.DataFr
 
 def _declare(columns: Columns) -> str:
     """What a user declares to have these covariates."""
-    roles = {"past": columns.past, "known": columns.known, "static": columns.static}
+    known = [name for name in columns.known if not name.startswith(PREFIX)]
+    roles = {"past": columns.past, "known": known, "static": columns.static}
     options = [f"--{role} {','.join(names)}" for role, names in roles.items() if names]
+    options += ["--events FILE"] if len(known) < len(columns.known) else []
     return f"declare {' '.join(options)}" if options else "declare no covariates"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from forecast.calendars import PREFIX
 from forecast.calibration import Calibration
 from forecast.features import Features, FeatureState
 from forecast.forecaster.correction import Correction
 from forecast.recipe import NetworkModel, Recipe, Task
-from forecast.tables import Columns
+from forecast.tables import Columns, Demand
 
 
 class ForecasterSpec(BaseModel):
@@ -25,6 +27,7 @@ class ForecasterSpec(BaseModel):
         unit: the source's unit.
         zone: civil zone of its series (the first one's, where they differ).
         country: whose public holidays its calendar marks.
+        countries: those of its series that have a country of their own.
         delay_seconds: how late values arrived in training.
         series: the series it was trained on.
         features: hinges and flags learned from the training part.
@@ -53,6 +56,7 @@ class ForecasterSpec(BaseModel):
     unit: str
     zone: str
     country: str | None
+    countries: dict[str, str] = {}
     delay_seconds: int
     series: tuple[str, ...]
     features: FeatureState
@@ -79,6 +83,19 @@ class ForecasterSpec(BaseModel):
     def columns(self) -> Columns:
         """The covariates it reads."""
         return Columns(self.past, self.known, self.static)
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The names of the events that it learned: of its known-ahead columns that are called after one."""
+        return tuple(name.removeprefix(PREFIX) for name in self.known if name.startswith(PREFIX))
+
+    def with_holidays(self, demand: Demand) -> Demand:
+        """The demand, its calendar marking the holidays that were learned where it does not say whose."""
+        demand = demand if demand.country is not None else replace(demand, country=self.country)
+        if demand.country != self.country:
+            return demand
+        told = {one.unique_id: one.country for one in demand.series if one.country is not None}
+        return demand.with_countries({**self.countries, **told})
 
     @property
     def only_networks(self) -> bool:

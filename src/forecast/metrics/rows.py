@@ -87,7 +87,11 @@ def row_losses(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def local_times(table: pd.DataFrame, zones: Zones | None) -> pd.DataFrame:
-    """Civil date (day number), hour and month of each row's period on the clock of its series; UTC without zones.
+    """Civil day (its number), hour, weekday and month of each row's period by the clock of its series; UTC without
+    zones.
+
+    A period belongs to the day in which it starts. Where the clock is set back across midnight, the end of a day that
+    it shows for the second time belongs to the next day: so delivery days have no holes.
 
     Raises:
         DeclarationError: a series has no zone.
@@ -110,10 +114,13 @@ def _civil(ds: pd.Series, clock: tzinfo) -> pd.DataFrame:
     codes, stamps = pd.factorize(ds)
     local = pd.DatetimeIndex(stamps).tz_convert(clock)
     days = local.tz_localize(None).normalize()
+    following = days + pd.Timedelta(days=1)
+    begin = following.tz_localize(clock, ambiguous=np.ones(len(days), dtype=bool), nonexistent="NaT")
+    days = days.where(begin.isna() | (local < begin), following)
     distinct = {
         "day": (days - pd.Timestamp(0)) // pd.Timedelta(days=1),
         "hour": local.hour,
-        "weekday": local.weekday,
+        "weekday": days.weekday,
         "month": local.month,
     }
     return pd.DataFrame({name: np.asarray(values)[codes] for name, values in distinct.items()}, index=ds.index)

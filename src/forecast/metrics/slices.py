@@ -1,4 +1,4 @@
-"""Where the errors are: figures by lead, hour, day type, season, temperature or series."""
+"""Where the errors are: figures by lead, hour, delivery day, day type, season, temperature or series."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from forecast.errors import DataError, DeclarationError
 from forecast.metrics.rows import Zones, local_times, row_losses
 
-SLICES = ("lead", "hour", "day_type", "season", "temperature_band", "series")
+SLICES = ("lead", "hour", "delivery_day", "day_type", "season", "temperature_band", "series")
 DAY_TYPES = ("weekday", "Saturday", "Sunday")
 SEASONS = ("Dec-Feb", "Mar-May", "Jun-Aug", "Sep-Nov")
 BAND_DEGREES = 5
@@ -24,6 +24,7 @@ def sliced(
     Args:
         table: unique_id, ds, cutoff, y, model, mean and quantile columns, as a walk writes them.
         by: `lead` (whole hours from the cutoff to the start of the period), `hour` (0..23 on the local clock),
+            `delivery_day` (the civil day in which the period starts, as "2014-10-05"; `n` tells its periods),
             `day_type` (weekday, Saturday, Sunday), `season` (quarters of the year by month, so that both hemispheres
             read it), `temperature_band` (bands of 5 degrees; rows without temperature are "unknown"), `series`.
         zones: civil zone of each series, a name or a clock; UTC without it.
@@ -71,6 +72,9 @@ def _slices(
     local = local_times(losses, zones)
     if by == "hour":
         return local["hour"].to_numpy(), local["hour"].to_numpy()
+    if by == "delivery_day":
+        days = local["day"].to_numpy(dtype="datetime64[D]")
+        return days, np.datetime_as_string(days).astype(object)
     key = np.maximum(local["weekday"] - 4, 0) if by == "day_type" else local["month"] % 12 // 3
     return key.to_numpy(), np.asarray(DAY_TYPES if by == "day_type" else SEASONS, dtype=object)[key]
 

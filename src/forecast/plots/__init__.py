@@ -7,6 +7,7 @@ from forecast.plots.explanations import attention_map, attribution_bars, explana
 from forecast.plots.fan import demo_picture, fan_chart
 from forecast.plots.judgement import calibration_diagram, comparison_bars, error_by_lead_and_hour
 from forecast.plots.learning import gradient_report
+from forecast.plots.quality import quality_closeups, quality_overview
 
 __all__ = [
     "attention_map",
@@ -18,5 +19,7 @@ __all__ = [
     "explanation_figures",
     "fan_chart",
     "gradient_report",
+    "quality_closeups",
+    "quality_overview",
     "similar_days_fan",
 ]

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 import forecast
+from forecast.calendars import told
 from forecast.errors import RegistryError
 from forecast.forecaster import Forecaster, ForecasterSpec
 from forecast.registry.folders import FOLDER, folder_digest
@@ -87,7 +88,7 @@ def example_inputs(demand: Demand, spec: ForecasterSpec, cutoff: pd.Timestamp | 
     end = moment + spec.task.horizon * spec.step
     frame = frame[(frame["ds"] >= begin) & (frame["ds"] < (end if spec.known else moment))].reset_index(drop=True)
     frame["y"] = frame["y"].astype("float64") * demand.output_factor
-    frame["ds"] = frame["ds"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    frame["ds"] = told(frame, demand.zones)["ds"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     return frame.astype({name: "float64" for name in frame.columns if name not in ("unique_id", "ds")})
 
 

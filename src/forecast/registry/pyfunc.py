@@ -11,6 +11,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 
+from forecast.calendars import checked_days, inside, is_day_clock, moment_inside, told
 from forecast.errors import DataError
 from forecast.forecaster import Forecaster, ForecasterSpec
 from forecast.tables import Demand
@@ -31,10 +32,13 @@ class ForecasterModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         """
         asked = params or {}
         demand = _demand(model_input, self.forecaster.spec)
-        cutoff = pd.Timestamp(asked["cutoff"]) if asked.get("cutoff") else demand.last_known_end()
+        zone = self.forecaster.spec.zone
+        said_at = asked.get("cutoff")
+        cutoff = moment_inside(pd.Timestamp(said_at), zone) if said_at else demand.last_known_end()
         horizon = int(asked.get("horizon") or 0) or None
         quantiles = [float(level) for level in asked.get("quantiles", ())] or None
-        return self.forecaster.predict(demand, [cutoff], horizon=horizon, quantiles=quantiles).frame
+        said = self.forecaster.predict(demand, [cutoff], horizon=horizon, quantiles=quantiles)
+        return told(said.frame, demand.zones)
 
 
 def _demand(frame: Any, spec: ForecasterSpec) -> Demand:
@@ -43,6 +47,11 @@ def _demand(frame: Any, spec: ForecasterSpec) -> Demand:
     for column in [name for name in ("ds", "available_at") if name in table.columns]:
         if not pd.api.types.is_datetime64_any_dtype(table[column]):
             table[column] = _stamps(table[column], column)
+    if is_day_clock(spec.zone):
+        table["ds"] = checked_days(pd.DatetimeIndex(table["ds"]), spec.zone)
+        if "available_at" in table.columns:
+            stated = table["available_at"].notna()
+            table.loc[stated, "available_at"] = inside(pd.DatetimeIndex(table.loc[stated, "available_at"]), spec.zone)
     return Demand.from_frame(
         table, columns=spec.columns, zone=spec.zone, unit=spec.unit, freq=spec.step,
         delay=pd.Timedelta(seconds=spec.delay_seconds), country=spec.country,

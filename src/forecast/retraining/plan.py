@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from forecast import clock
 from forecast.backtest import Plan
+from forecast.calendars import moment_inside
 from forecast.errors import NotEnoughHistory, RecipeError
 from forecast.recipe import Recipe, Task
 from forecast.recipes import named
@@ -65,7 +66,9 @@ class RetrainingPlan(BaseModel):
 
     def known(self, demand: Demand) -> Demand:
         """The table as the retraining may see it."""
-        return demand if self.until is None else demand.as_of(self.until)
+        if self.until is None:
+            return demand
+        return demand.as_of(moment_inside(pd.Timestamp(self.until), demand.series[0].zone))
 
     def walk_plan(self, demand: Demand) -> Plan:
         """The cutoffs of the last weeks, each with its whole horizon measured."""

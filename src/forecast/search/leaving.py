@@ -14,8 +14,7 @@ from forecast.backtest import Plan, WalkProgress, walk
 from forecast.errors import DataError, NotEnoughHistory
 from forecast.recipe import Recipe, Task
 from forecast.search.folds import part, reaches
-from forecast.tables import Demand
-from forecast.tables.demand import Series
+from forecast.tables import Demand, Series
 from forecast.training import Fitted, fit
 
 LEARNED_LATER = "NOT as-of-correct: data after the period trained the model; a sensitivity, no forecast record"

@@ -3,11 +3,15 @@
 from forecast.sources.check import Finding, Report, check
 from forecast.sources.contract import Batch, Mark, Source
 from forecast.sources.declaration import Declaration
+from forecast.sources.drop import DropFolder
 from forecast.sources.facts import SeriesFacts
+from forecast.sources.feeds import FeedOptions, open_feed
 from forecast.sources.files import CsvFile, ParquetFile
-from forecast.sources.sample import SAMPLE_ORIGIN, SAMPLE_SERIES, Sample, read_sample
+from forecast.sources.once import Once
 from forecast.sources.opening import Table, describes_itself, open_source, read
+from forecast.sources.sample import SAMPLE_ORIGIN, SAMPLE_SERIES, Sample, read_sample
 from forecast.sources.sql import SqlQuery
+from forecast.sources.sqlfeed import SqlFeed
 
 __all__ = [
     "SAMPLE_ORIGIN",
@@ -15,17 +19,22 @@ __all__ = [
     "Batch",
     "CsvFile",
     "Declaration",
+    "DropFolder",
+    "FeedOptions",
     "Finding",
     "Mark",
+    "Once",
     "ParquetFile",
     "Report",
     "Sample",
     "SeriesFacts",
     "Source",
+    "SqlFeed",
     "SqlQuery",
     "Table",
     "check",
     "describes_itself",
+    "open_feed",
     "open_source",
     "read",
     "read_sample",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ import pandas as pd
 from forecast.addresses import shown
 from forecast.calendars import PREFIX, YEAR_DAYS
 from forecast.errors import ForecastError
+from forecast.quality import QualityReport, examine
 from forecast.sources.clockwork import short_step
 from forecast.sources.declaration import Declaration
 from forecast.sources.facts import SeriesFacts, amount, series_facts
@@ -43,6 +44,8 @@ class Report:
         series: every series that could be read.
         findings: errors first.
         suggestion: a command that trains on this source, with the options that were understood; "" after an error.
+        demand: the table; None after an error.
+        quality: what is wrong with its values; empty after an error.
     """
 
     source: str
@@ -50,6 +53,8 @@ class Report:
     series: tuple[SeriesFacts, ...]
     findings: tuple[Finding, ...]
     suggestion: str
+    demand: Demand | None = None
+    quality: QualityReport = field(default_factory=QualityReport)
 
     @property
     def ok(self) -> bool:
@@ -76,20 +81,22 @@ def check(data: str | Path, declaration: Declaration | None = None, query: str |
 
 def _report(source: Table, raw: Raw, query: str | None) -> Report:
     declaration = source.declaration
-    table, idle = tidy(raw, declaration), list[str]()
+    table, idle, demand = tidy(raw, declaration), list[str](), None
     if not table.problems:
         with table.noting():
-            idle = _idle_events(demand_of_tidy(table, raw.name, declaration))
+            demand = demand_of_tidy(table, raw.name, declaration)
+            idle = _idle_events(demand)
     readable = table.frame is not None and table.step is not None
     series = tuple(series_facts(table.frame, table.zones, table.step)) if readable else ()
     findings = [Finding("error", str(problem)) for problem in table.problems]
     findings += [
         Finding("warning", text)
-        for text in (*table.notes, *idle, *_warnings(series, raw, table), *_unread(series, table.step, declaration))
+        for text in (*table.notes, *idle, *_warnings(series, raw), *_unread(series, table.step, declaration))
     ]
     rows = (*_rows(raw, declaration, table), *_values(series, declaration))
     suggestion = "" if table.problems else _suggestion(raw, declaration, query)
-    return Report(raw.name, rows, series, tuple(findings), suggestion)
+    quality = examine(demand) if demand is not None else QualityReport()
+    return Report(raw.name, rows, series, tuple(findings), suggestion, demand, quality)
 
 
 def _rows(raw: Raw, declaration: Declaration, table: Tidy) -> tuple[tuple[str, str], ...]:
@@ -142,22 +149,11 @@ def _values(series: tuple[SeriesFacts, ...], declaration: Declaration) -> list[t
     ]
 
 
-def _warnings(series: tuple[SeriesFacts, ...], raw: Raw, table: Tidy) -> list[str]:
+def _warnings(series: tuple[SeriesFacts, ...], raw: Raw) -> list[str]:
     unused = [name for name in raw.headers if name not in raw.roles.used]
     texts = [f"columns not used: {_some(unused, 20)}"] if unused else []
     sparse = [f"{one.unique_id} {one.missing:.1%}" for one in series if one.missing > 0.05]
-    below = [f"{one.unique_id} {one.negative:,}" for one in series if one.negative]
-    a_day = pd.Timedelta("1D") // table.step if table.step is not None else 1
-    still = [
-        f"{one.unique_id} {one.constant[1]:,} periods from {one.constant[0]:%Y-%m-%d %H:%M}"
-        for one in series
-        if one.constant[1] >= max(a_day, 3)
-    ]
-    halved = [f"{one.unique_id} {day}" for one in series for day in one.halved_days]
     texts += [f"more than 5 % of demand is missing: {_some(sparse)}"] if sparse else []
-    texts += [f"demand is negative: {_some(below)} values"] if below else []
-    texts += [f"demand stands still for a day or longer: {_some(still)}"] if still else []
-    texts += [f"the hour that the clock repeats is there only once: {_some(halved)}"] if halved else []
     return texts
 
 

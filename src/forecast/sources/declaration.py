@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator, model_validator
 
 from forecast import clock
+from forecast.calendars import Region
 from forecast.errors import DeclarationError
 from forecast.tables import Columns
 from forecast.tables.units import check_unit
@@ -24,6 +24,26 @@ def _names(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+def _pairs(value: Any) -> Any:
+    """ "north=PT,south=ES-MD" as a mapping; a mapping as it is."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    odd = [name for name, sign, code in pairs if not (sign and name.strip() and code.strip())]
+    if odd:
+        raise DeclarationError(f"--countries holds '{odd[0]}'", "pairs such as north=PT,south=ES-MD")
+    return {name.strip(): code.strip() for name, _, code in pairs}
+
+
+Countries = Annotated[Mapping[str, str], BeforeValidator(_pairs)]
+
+
+def _declared_zone(name: str) -> str:
+    """The zone that people live by; that of a model of daily tables names their clock."""
+    clock.zone(name)
+    return clock.lived_zone(name)
 
 
 class Declaration(BaseModel):
@@ -47,6 +67,9 @@ class Declaration(BaseModel):
         delay: how long after its period's end a value becomes known, where no column says so.
         decimal: the decimal mark, "." or ",".
         country: ISO code whose public holidays the calendar marks ("AU-VIC").
+        countries: codes of single series, where they differ from `country`.
+        events: file of events (`calendars.read_events`); each name becomes a known-ahead flag "event NAME".
+        event_names: events that become columns; None: all of the file's.
         forecast_only: whether series may have no demand at all: the table is forecast from, and never learned from.
 
     Raises:
@@ -75,6 +98,9 @@ class Declaration(BaseModel):
     delay: str = "0h"
     decimal: Literal[".", ","] = "."
     country: str | None = None
+    countries: Countries = {}
+    events: str | None = None
+    event_names: Names | None = None
     forecast_only: bool = False
 
     @classmethod
@@ -103,12 +129,12 @@ class Declaration(BaseModel):
     @property
     def step(self) -> pd.Timedelta | None:
         """The declared length of a period."""
-        return None if self.freq is None else duration(self.freq, "--freq")
+        return None if self.freq is None else clock.duration(self.freq, "--freq")
 
     @property
     def lag(self) -> pd.Timedelta:
         """The declared delay."""
-        return duration(self.delay, "--delay")
+        return clock.duration(self.delay, "--delay")
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -127,16 +153,16 @@ class Declaration(BaseModel):
     @field_validator("zone", "stamp_zone")
     @classmethod
     def _zone_known(cls, value: str | None) -> str | None:
-        if value is not None:
-            clock.zone(value)
-        return value
+        return None if value is None else _declared_zone(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> Declaration:
         for name in (self.zones or {}).values():
             clock.zone(name)
+        for code in self.countries.values():
+            Region.of(code)
         check_unit(self.unit)
-        if self.freq is not None and duration(self.freq, "--freq") <= pd.Timedelta(0):
+        if self.freq is not None and clock.duration(self.freq, "--freq") <= pd.Timedelta(0):
             raise DeclarationError(f"--freq is {self.freq}", "a positive length such as 30min")
         self._check_knowledge()
         self._check_roles()
@@ -182,20 +208,3 @@ class Declaration(BaseModel):
         return roles | {
             "--target": self.target, "--known": self.known, "--past": self.past, "--static": self.static,
         }  # fmt: skip
-
-
-def duration(text: str, option: str) -> pd.Timedelta:
-    """A length such as "30min", "6h", "1D" or "h".
-
-    Raises:
-        DeclarationError: the text is none; `option` is named.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # "1H" and "30T" are what older pandas taught
-            length = pd.Timedelta(text if any(map(str.isdigit, text)) else f"1{text}")
-    except ValueError:
-        length = pd.NaT
-    if length is pd.NaT or text.strip().isdigit():
-        raise DeclarationError(f"{option} is '{text}'", "a length such as 30min, 1h or 1D")
-    return length

@@ -1,4 +1,4 @@
-"""What a long frame holds, series by series: span, gaps, clock-change days, constant stretches."""
+"""What a long frame holds, series by series: span, gaps, clock-change days."""
 
 from __future__ import annotations
 
@@ -29,14 +29,11 @@ class SeriesFacts:
         periods: periods from first to last.
         missing: share of them without demand.
         gaps: the three longest stretches without demand: local start and number of periods.
-        constant: longest stretch of one value: local start and number of periods.
-        negative: values below zero.
         low: smallest value, in the unit of the source.
         middle: median.
         high: largest value.
         short_days: civil days of 23 hours that are there in full (for zones that change by one hour).
         long_days: civil days of 25 hours that are there in full.
-        halved_days: civil days of 25 hours that hold 24: the hour that the clock repeats is there once.
     """
 
     unique_id: str
@@ -46,14 +43,11 @@ class SeriesFacts:
     periods: int
     missing: float
     gaps: tuple[Stretch, ...]
-    constant: Stretch
-    negative: int
     low: float
     middle: float
     high: float
     short_days: tuple[date, ...]
     long_days: tuple[date, ...]
-    halved_days: tuple[date, ...]
 
     headings = ("series", "first", "last", "periods", "missing", "longest gap", "min", "median", "max")
 
@@ -92,17 +86,14 @@ def _facts(name: str, part: pd.DataFrame, zone: str, step: pd.Timedelta) -> Seri
     grid[since.to_numpy()] = y
     here = clock.zone(zone)
     gaps = sorted(_stretches(np.isnan(grid)), key=lambda stretch: -stretch[1])[:3]
-    same = sorted(_stretches(np.append(np.diff(grid) == 0, False)), key=lambda stretch: -stretch[1])[:1] or [(0, 0)]
     days = _change_days(part["ds"], zone, step)
     return SeriesFacts(
         unique_id=name, zone=zone, first=start.tz_convert(here), last=part["ds"].iloc[-1].tz_convert(here),
         periods=len(grid), missing=float(np.isnan(grid).mean()),
         gaps=tuple(((start + row * step).tz_convert(here), size) for row, size in gaps),
-        constant=((start + same[0][0] * step).tz_convert(here), same[0][1] + 1), negative=int((y < 0).sum()),
         low=float(y.min()), middle=float(np.median(y)), high=float(y.max()),
         short_days=tuple(day for day, found, due in days if found == due and due * step < pd.Timedelta("24h")),
         long_days=tuple(day for day, found, due in days if found == due and due * step > pd.Timedelta("24h")),
-        halved_days=tuple(day for day, found, due in days if found < due and found * step == pd.Timedelta("24h")),
     )  # fmt: skip
 
 

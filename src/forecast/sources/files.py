@@ -7,9 +7,9 @@ import gzip
 import io
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -33,11 +33,17 @@ class CsvFile:
     Attributes:
         path: where it is.
         declaration: how to read it.
+        renamed: names of its header, and what they are called in the declaration.
     """
 
     endings: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz")
     path: Path
     declaration: Declaration
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def headers(self) -> tuple[str, ...]:
+        """The names of its columns; raises `DataError`."""
+        return _header(content(self.path), self.path, self.renamed).names
 
     def raw(self) -> Raw:
         """The table with the line of every row.
@@ -45,10 +51,10 @@ class CsvFile:
         Raises:
             DataError: the file is missing, empty, not UTF-8, not a table, or lacks a column.
         """
-        content = _content(self.path)
-        header = _header(content, self.path)
+        text = content(self.path)
+        header = _header(text, self.path, self.renamed)
         roles = roles_of(header.names, self.declaration)
-        frame = _csv_frame(content, header, roles.texts, self.declaration.decimal, self.path)
+        frame = _csv_frame(text, header, roles.texts, self.declaration.decimal, self.path)
         frame = frame[list(roles.used)].dropna(how="all")
         if frame.empty:
             raise DataError(f"{self.path} holds a header and no rows", "rows of demand", "check the export")
@@ -68,7 +74,8 @@ class _Header(NamedTuple):
 
 
 @contextmanager
-def _opening(path: Path) -> Iterator[None]:
+def opening(path: Path) -> Iterator[None]:
+    """Turns what a system answers about a file into sentences."""
     try:
         yield
     except FileNotFoundError:
@@ -83,36 +90,41 @@ def _opening(path: Path) -> Iterator[None]:
         raise DataError(f"{path} cannot be read ({error.strerror})", "a readable file") from None
 
 
-def _content(path: Path) -> bytes:
-    """The file's text as UTF-8 bytes without a byte order mark."""
-    with _opening(path):
-        content = path.read_bytes()
+def content(path: Path) -> bytes:
+    """A file's text as UTF-8 bytes without a byte order mark, unpacked.
+
+    Raises:
+        DataError: the file is missing, empty, damaged, or not UTF-8.
+    """
+    with opening(path):
+        text = path.read_bytes()
         if path.name.lower().endswith(".gz"):
-            content = gzip.decompress(content)
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    if not content.strip():
+            text = gzip.decompress(text)
+    text = text.removeprefix(b"\xef\xbb\xbf")
+    if not text.strip():
         raise DataError(f"{path} is empty", "a header and rows", "check the export")
-    if b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+    if b"\0" in text and not text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        line = text.count(b"\n", 0, text.index(b"\0")) + 1
         raise DataError(f"{path} is damaged (line {line} holds zero bytes)", "text", "copy or export it again")
     try:
-        content.decode("utf-8")
+        text.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = text.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path} is not UTF-8 text (line {line} holds the byte 0x{content[error.start]:02x})", "a CSV in UTF-8",
+            f"{path} is not UTF-8 text (line {line} holds the byte 0x{text[error.start]:02x})", "a CSV in UTF-8",
             "save it as UTF-8 (iconv -f latin1 -t utf-8 turns what most spreadsheets write)",
         ) from None  # fmt: skip
-    return content
+    return text
 
 
-def _header(content: bytes, path: Path) -> _Header:
+def _header(content: bytes, path: Path, renamed: Mapping[str, str]) -> _Header:
     """The first line that is not empty: its names, the separator between them, its number counted from 1."""
     for line, text in enumerate(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"), start=1):
         if text.strip():
             separator = _separator(text)
             fields = next(csv.reader([text.rstrip("\r\n")], delimiter=separator, skipinitialspace=True))
-            return _Header(tuple(name.strip() for name in fields), separator, line)
+            names = (name.strip() for name in fields)
+            return _Header(tuple(renamed.get(name, name) for name in names), separator, line)
     raise DataError(f"{path} is empty", "a header and rows", "check the export")
 
 
@@ -165,11 +177,18 @@ class ParquetFile:
     Attributes:
         path: where it is.
         declaration: how to read it.
+        renamed: names of its columns, and what they are called in the declaration.
     """
 
     endings: ClassVar[tuple[str, ...]] = (".parquet",)
     path: Path
     declaration: Declaration
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def headers(self) -> tuple[str, ...]:
+        """The names of its columns; raises `DataError`."""
+        with self._file() as file:
+            return self._names(file)
 
     def raw(self) -> Raw:
         """The table with the number of every row, counted from 1; only used columns are read.
@@ -177,17 +196,13 @@ class ParquetFile:
         Raises:
             DataError: the file is missing, broken, empty, or lacks a column.
         """
-        try:
-            with _opening(self.path), self.path.open("rb") as stream:
-                file = pyarrow.parquet.ParquetFile(stream)
-                headers = tuple(file.schema_arrow.names)
-                roles = roles_of(headers, self.declaration)
-                frame = file.read(columns=list(roles.used)).to_pandas(ignore_metadata=True, date_as_object=False)
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
-            told = str(error).splitlines()[0]
-            raise DataError(
-                f"{self.path} is not a readable Parquet file ({told})", "a whole Parquet file", "write or copy it again"
-            ) from None
+        with self._file() as file:
+            headers = self._names(file)
+            roles = roles_of(headers, self.declaration)
+            written = dict(zip(headers, file.schema_arrow.names, strict=True))
+            table = file.read(columns=[written[name] for name in roles.used])
+            frame = table.to_pandas(ignore_metadata=True, date_as_object=False)
+        frame = frame.rename(columns={written[name]: name for name in roles.used})[list(roles.used)]
         if frame.empty:
             raise DataError(f"{self.path} holds no rows", "rows of demand", "check the export")
         frame.index += 1
@@ -196,3 +211,17 @@ class ParquetFile:
     def read(self) -> Demand:
         """The checked table; raises `DataError`."""
         return demand_of(self.raw(), self.declaration)
+
+    @contextmanager
+    def _file(self) -> Iterator[pyarrow.parquet.ParquetFile]:
+        try:
+            with opening(self.path), self.path.open("rb") as stream:
+                yield pyarrow.parquet.ParquetFile(stream)
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            told = str(error).splitlines()[0]
+            raise DataError(
+                f"{self.path} is not a readable Parquet file ({told})", "a whole Parquet file", "write or copy it again"
+            ) from None
+
+    def _names(self, file: pyarrow.parquet.ParquetFile) -> tuple[str, ...]:
+        return tuple(self.renamed.get(name, name) for name in file.schema_arrow.names)

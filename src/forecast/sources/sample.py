@@ -34,7 +34,7 @@ _TELLS: dict[str, Any] = {
     "time": "ds", "target": ("y",), "series": "unique_id", "zone": "Australia/Melbourne", "freq": "30min",
     "unit": "GW", "country": "AU-VIC",
 }  # fmt: skip
-_FREE = ("known", "past", "delay", "only", "country", "forecast_only")
+_FREE = ("known", "past", "delay", "only", "country", "forecast_only", "events", "event_names")
 
 
 @dataclass(frozen=True)

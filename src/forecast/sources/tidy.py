@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from forecast.calendars import read_events, with_events
 from forecast.errors import DataError, ForecastError
+from forecast.sources.civildays import by_civil_days
 from forecast.sources.clockwork import clock_problems, empty_series, order_problems, steps_of, table_step
 from forecast.sources.declaration import Declaration
 from forecast.sources.numbers import numbers
@@ -58,8 +60,8 @@ def demand_of(raw: Raw, declaration: Declaration) -> Demand:
 
 
 def demand_of_tidy(table: Tidy, name: str, declaration: Declaration) -> Demand:
-    """The checked table of a tidy one without problems."""
-    return Demand.from_frame(
+    """The checked table of a tidy one without problems, with the columns of its events."""
+    demand = Demand.from_frame(
         table.frame,
         columns=declaration.columns,
         zone=table.zones,
@@ -69,7 +71,10 @@ def demand_of_tidy(table: Tidy, name: str, declaration: Declaration) -> Demand:
         source=name,
         country=declaration.country,
         forecast_only=declaration.forecast_only,
-    )
+    ).with_countries(declaration.countries)
+    if declaration.events is None:
+        return demand
+    return with_events(demand, read_events(declaration.events), declaration.event_names, partial=bool(declaration.only))
 
 
 def tidy(raw: Raw, declaration: Declaration) -> Tidy:
@@ -83,6 +88,7 @@ def tidy(raw: Raw, declaration: Declaration) -> Tidy:
         table.frame = _long(values, frame, raw, declaration, table)
         if declaration.zone is None:
             _note_zone(table, declaration)
+        _count_days(table, declaration)
         # Where values could not be read, that is what is wrong, and not that they are missing.
         if not table.problems and not declaration.forecast_only:
             table.problems += empty_series(table.frame)
@@ -98,6 +104,16 @@ def tidy(raw: Raw, declaration: Declaration) -> Tidy:
             written = _written(declaration, table)
             table.problems += clock_problems(table.frame, steps, declaration.step, raw.place, written)
     return table
+
+
+def _count_days(table: Tidy, declaration: Declaration) -> None:
+    """Keeps a table of local midnights by civil days."""
+    assert table.frame is not None
+    counted = by_civil_days(table.frame, table.zones, declaration.step)
+    if counted is not None:
+        lived = next(iter(table.zones.values()))
+        table.frame, table.zones = counted
+        table.notes.append(f"every stamp is a midnight in {lived}: periods are its civil days, of 23 to 25 hours")
 
 
 def _with_series(raw: Raw, declaration: Declaration) -> pd.DataFrame:
@@ -135,6 +151,8 @@ def _set_zones(table: Tidy, names: list[str], declaration: Declaration) -> None:
     strangers = [name for name in told if name not in names and not declaration.only]
     if strangers:
         raise DataError(f"zones name a series '{strangers[0]}' that is not there", f"some of {', '.join(names[:10])}")
+    abroad = [name for name in declaration.countries if name not in names and not declaration.only]
+    table.notes += [f"countries are declared of series that are not there: {', '.join(abroad)}"] if abroad else []
     kept = [name for name in names if not declaration.only or name in declaration.only]
     table.zones = {name: str(declaration.zone_of(name) or declaration.stamp_zone or "UTC") for name in kept}
 

@@ -14,12 +14,16 @@ from forecast.addresses import shown
 from forecast.errors import StoreError
 from forecast.store.migrating import SCHEMA
 
-PATIENCE_S = 30
-"""How long a writer waits for another one."""
+PATIENCE_S = 30.0
+"""How long a writer waits for another one, unless told otherwise."""
 
 
-def engine_of(url: str) -> Engine:
+def engine_of(url: str, patience_s: float = PATIENCE_S) -> Engine:
     """An engine for a store.
+
+    Args:
+        url: of SQLite or PostgreSQL.
+        patience_s: how long a writer waits for another one.
 
     Raises:
         StoreError: the URL is not one of SQLite or PostgreSQL, or the driver is missing.
@@ -34,10 +38,12 @@ def engine_of(url: str) -> Engine:
             f"{shown(url)} is no address of a store", "sqlite:///FILE or postgresql+psycopg://user:password@host/base",
             "correct --store or FORECAST_STORE",
         )  # fmt: skip
-    return _sqlite(parsed) if kind == "sqlite" else _postgresql(parsed)
+    engine = _sqlite(parsed, patience_s) if kind == "sqlite" else _postgresql(parsed, patience_s)
+    engine.update_execution_options(patience_s=patience_s)
+    return engine
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, patience_s: float) -> Engine:
     file = url.database
     if file in (None, "", ":memory:"):
         raise StoreError("a store in memory", "a file: sqlite:///store.db", "name a file")
@@ -45,25 +51,27 @@ def _sqlite(url: URL) -> Engine:
         Path(str(file)).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"the folder of {file} cannot be made ({error.strerror})", "a place to write to") from error
-    engine = create_engine(url, connect_args={"timeout": PATIENCE_S})
+    engine = create_engine(url, connect_args={"timeout": patience_s})
 
     @event.listens_for(engine, "connect")
     def _settle(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun by us
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("bare", False):
+            return
         # A writer takes its place in the queue at once: a reader that turns writer half-way would be refused.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
     return engine
 
 
-def _postgresql(url: URL) -> Engine:
-    settings = {"options": f"-csearch_path={SCHEMA} -clock_timeout={PATIENCE_S}s"}
+def _postgresql(url: URL, patience_s: float) -> Engine:
+    settings = {"options": f"-csearch_path={SCHEMA} -clock_timeout={round(patience_s * 1000)}ms"}
     try:
         return create_engine(url, connect_args=settings, pool_pre_ping=True)
     except ModuleNotFoundError as error:
@@ -76,7 +84,7 @@ def _postgresql(url: URL) -> Engine:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that reads one state of the store."""
-    with asking(engine.url), engine.connect() as connection:
+    with asking(engine), engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
@@ -86,21 +94,29 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction of the one writer: committed as a whole at the end of the block, or not at all."""
-    with asking(engine.url), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with asking(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('forecast.store'))"))
         yield connection
 
 
 @contextmanager
-def asking(url: URL) -> Iterator[None]:
+def bare(engine: Engine) -> Iterator[Connection]:
+    """A connection outside of any transaction, for what a database does with its files."""
+    options = {"bare": True} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+    with asking(engine), engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[None]:
     """Turns what a database answers into sentences without its password."""
     try:
         yield
     except DBAPIError as error:
-        raise _told(error, url) from error
+        raise _told(error, engine) from error
     except SQLAlchemyError as error:
-        raise StoreError(f"the store {place(url)} failed ({_line(error)})") from error
+        raise StoreError(f"the store {place(engine.url)} failed ({_line(error)})") from error
 
 
 def place(url: URL) -> str:
@@ -108,15 +124,16 @@ def place(url: URL) -> str:
     return shown(url.render_as_string(hide_password=False))
 
 
-def _told(error: DBAPIError, url: URL) -> StoreError:
-    words = _line(error.orig)
+def _told(error: DBAPIError, engine: Engine) -> StoreError:
+    words, url = _line(error.orig), engine.url
     if url.password:
         words = words.replace(str(url.password), "***")
     where = place(url)
     low = words.lower()
     if "locked" in low or "lock timeout" in low or "deadlock" in low:
+        patience = engine.get_execution_options().get("patience_s", PATIENCE_S)
         return StoreError(
-            f"the store {where} is being written by another process ({words})", f"it free within {PATIENCE_S} s",
+            f"the store {where} is being written by another process ({words})", f"it free within {patience:g} s",
             "wait until the other one is done and run this again; nothing of this step was stored",
         )  # fmt: skip
     if "disk is full" in low or "no space left" in low or "could not extend file" in low:

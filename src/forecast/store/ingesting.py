@@ -66,7 +66,8 @@ def add_batch(connection: Connection, batch: Batch, source: Origin) -> IngestRep
     Raises:
         DataError: stamps, units or roles do not fit what is stored; nothing of the batch is written.
     """
-    frame = batch.frame
+    # A source of weather brings no demand.
+    frame = batch.frame if catalogue.TARGET in batch.frame else batch.frame.assign(**{catalogue.TARGET: np.nan})
     numbers = catalogue.register_variables(connection, batch.columns)
     if frame.empty:
         for info in batch.series:

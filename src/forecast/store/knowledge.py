@@ -13,7 +13,7 @@ from forecast.store import catalogue
 from forecast.store.catalogue import TARGET, Entry
 from forecast.store.reading import Rows, Wish, read_rows
 from forecast.tables import Demand
-from forecast.tables.cells import Cells, chosen, demand_of_cells
+from forecast.tables.cells import Cells, chosen, demand_of_cells, held
 from forecast.tables.units import output_factor
 
 SECOND = 1_000_000_000
@@ -25,6 +25,9 @@ def stored_demand(
     forecast_only: bool = False,
 ) -> Demand:  # fmt: skip
     """The table of stored series, with every version that was known at `until`.
+
+    A covariate that is told less often than the series is metered, such as hourly weather beside quarter-hours, holds
+    until its next stamp.
 
     Args:
         connection: of a reader.
@@ -57,6 +60,7 @@ def stored_demand(
         name: _cells(rows, places, factors.get(name, 1.0))
         for name, rows in zip(columns.dynamic, read_rows(connection, wishes), strict=True)
     }
+    cells |= {name: held(cells[name], length) for name in columns.dynamic if name != TARGET}
     return demand_of_cells(
         [one.info for one in entries.values()], cells, columns=columns, step=length, unit=str(unit),
         delay=pd.Timedelta(seconds=delays.pop() if len(delays) == 1 else 0), source=place,

@@ -58,6 +58,16 @@ def _upgrade(connection: Connection, found: str | None, place: str) -> None:
     command.upgrade(config, "head")
 
 
+def remake(connection: Connection) -> None:
+    """Drops all tables and makes them again, within the writer's transaction."""
+    from alembic import command
+
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, "base")
+    command.upgrade(config, "head")
+
+
 def alembic_config() -> Any:
     """Alembic's settings: the folder `migrations` beside the sources, or beside the installed package."""
     from alembic.config import Config

@@ -76,9 +76,9 @@ OBSERVATION = Table(
 FORECAST = Table(
     "forecast",
     METADATA,
-    Column("id", Text, primary_key=True),  # one question; each of its series has a row
+    Column("id", Text, primary_key=True),  # one answer; each of its series and cutoffs has a row
     Column("series_id", Integer, ForeignKey("series.id"), primary_key=True),
-    Column("cutoff", BigInteger, nullable=False),
+    Column("cutoff", BigInteger, primary_key=True),
     Column("issued_at", BigInteger, nullable=False),
     Column("first_ds", BigInteger, nullable=False),
     Column("steps", Integer, nullable=False),

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
 from forecast import clock
-from forecast.errors import StoreError
+from forecast.errors import DataError, PartlyRead, StoreError
 from forecast.settings import Settings
-from forecast.store import catalogue
+from forecast.store import catalogue, ledger
+from forecast.store.contents import Contents, contents
 from forecast.store.engine import asking, engine_of, place, reading, writing
+from forecast.store.forgetting import Forgotten, forget
 from forecast.store.ingesting import IngestReport, add_batch
+from forecast.store.issued import CHAMPION, Issued
 from forecast.store.knowledge import stored_demand
 from forecast.store.migrating import bring_to_head
-from forecast.tables import Demand, SeriesInfo
+from forecast.tables import Demand, Forecast, SeriesInfo
 
 if TYPE_CHECKING:
     from forecast.sources.contract import Batch, Source
@@ -53,9 +57,10 @@ class Store:
         Raises:
             StoreError: the address is none, nothing answers there, or a newer version wrote it.
         """
-        engine = engine_of(url or (settings or Settings.read()).store)
+        settings = settings or Settings.read()
+        engine = engine_of(url or settings.store, settings.store_patience_s)
         try:
-            with asking(engine.url):
+            with asking(engine):
                 bring_to_head(engine, place(engine.url))
         except StoreError:
             engine.dispose()
@@ -80,18 +85,31 @@ class Store:
             progress: told what was done so far after every batch.
 
         Raises:
-            SourceError, DataError: the source failed; what was written before stays, the next call goes on there.
+            SourceError, DataError: the source failed, or gave a batch that does not fit and would not go on without
+                it; what was written before stays, the next call goes on there.
             StoreError: the store failed; nothing of the batch in hand is written.
         """
         total = IngestReport()
-        for batch in source.batches(self.mark(source.name)):
-            total += self.add(batch, source.name)
-            if progress is not None:
-                progress(total)
-        with writing(self.engine) as connection:
-            number = catalogue.register_origin(connection, source.name).number
-            catalogue.note_poll(connection, number, int(clock.now().timestamp()))
+        try:
+            for batch, refused in _offered(source.batches(self.mark(source.name))):
+                try:
+                    total += self.add(batch, source.name)
+                except DataError as error:
+                    refused(error)
+                    continue
+                if progress is not None:
+                    progress(total)
+        except PartlyRead:
+            # It was read to its end; only what is broken in it was left out.
+            self._note_poll(source.name)
+            raise
+        self._note_poll(source.name)
         return total
+
+    def _note_poll(self, source: str) -> None:
+        with writing(self.engine) as connection:
+            number = catalogue.register_origin(connection, source).number
+            catalogue.note_poll(connection, number, int(clock.now().timestamp()))
 
     def add(self, batch: Batch, source: str) -> IngestReport:
         """Writes one batch and its mark in one transaction.
@@ -154,11 +172,108 @@ class Store:
             )  # fmt: skip
         return demand if moment is None else demand.as_of(moment)
 
+    def record(
+        self, forecast: Forecast, *, id: str, model: str | None = None, model_version: str | None = None,
+        data_digest: str | None = None, rung: str = CHAMPION, reason: str | None = None,
+        delivery_day: str | None = None, gate: str | None = None, issued_at: pd.Timestamp | None = None,
+    ) -> Issued:  # fmt: skip
+        """Writes one forecast into the ledger, where nothing changes; the same one again is no news.
+
+        Args:
+            forecast: what was said, of series that are registered.
+            id: under which it is found again; no name of a series belongs into it.
+            model: name of who said it; the forecast's own where None.
+            model_version, data_digest, rung, reason, delivery_day, gate: as in `Issued`.
+            issued_at: now where None.
+
+        Raises:
+            DataError: its periods are irregular, or its stamps are no whole seconds.
+            StoreError: a series is unknown, or the id stands there with other content.
+        """
+        one = Issued(
+            id, forecast if model is None else replace(forecast, model=model),
+            clock.now() if issued_at is None else issued_at, model_version, data_digest, rung, reason, delivery_day,
+            gate,
+        )  # fmt: skip
+        self.record_all([one])
+        return one
+
+    def record_all(self, several: Sequence[Issued]) -> int:
+        """Writes forecasts into the ledger in one transaction, all or none; returns how many rows were new.
+
+        Raises:
+            DataError, StoreError: as `record`.
+        """
+        with writing(self.engine) as connection:
+            return ledger.record_all(connection, several)
+
+    def forecast(self, id: str) -> Forecast:
+        """What was said under an id, bit for bit, by series, cutoff and period.
+
+        Raises:
+            StoreError: there is none.
+        """
+        with reading(self.engine) as connection:
+            return ledger.issued(connection, id).forecast
+
+    def forecasts(
+        self, series: str, delivery_day: str | None = None, first: pd.Timestamp | str | None = None,
+        last: pd.Timestamp | str | None = None, as_of: pd.Timestamp | str | None = None,
+    ) -> list[Issued]:  # fmt: skip
+        """What was said of one series, oldest cutoff first; each entry holds one cutoff of this series.
+
+        Args:
+            series: its name.
+            delivery_day: only what was asked for this day, such as 2024-07-01.
+            first, last: only what speaks of a period that starts from `first` to `last` (aware).
+            as_of: only what was issued by then (aware).
+
+        Raises:
+            StoreError: there is no such series.
+        """
+        moments = {"first": first, "last": last, "as_of": as_of}
+        told = {name: None if one is None else _aware(one) for name, one in moments.items()}
+        with reading(self.engine) as connection:
+            return ledger.issued_of(connection, series, delivery_day=delivery_day, **told)
+
+    def forget(self, series: str, settings: Settings | None = None) -> Forgotten:
+        """Removes one series from observations, registry, ledger and caches; the audit keeps its name's SHA-256.
+
+        Args:
+            series: its name.
+            settings: where the caches are; those of the process where None.
+
+        Raises:
+            StoreError: there is no such series and never was, or the store or the system refused; run again.
+        """
+        return forget(self.engine, series, settings or Settings.read())
+
+    def contents(self) -> Contents:
+        """What is in the store."""
+        return contents(self.engine)
+
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection that reads one state of the store."""
         with reading(self.engine) as connection:
             yield connection
+
+
+def _offered(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Callable[[DataError], None]]]:
+    """Each batch with a way to refuse it: a source that can do without a part of itself goes on, others raise."""
+    refusals: list[DataError] = []
+    batch = next(batches, None)
+    while batch is not None:
+        yield batch, refusals.append
+        if refusals and isinstance(batches, Generator):
+            try:
+                batch = batches.throw(refusals.pop())
+            except StopIteration:
+                return
+        elif refusals:
+            raise refusals.pop()
+        else:
+            batch = next(batches, None)
 
 
 def _aware(moment: pd.Timestamp | str) -> pd.Timestamp:

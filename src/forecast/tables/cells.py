@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -152,3 +152,26 @@ def cells_of_frame(frame: pd.DataFrame, columns: Columns, names: Sequence[str], 
 def chosen(cells: Cells, places_M: Ints) -> Cells:
     """Some of the values."""
     return Cells(*(getattr(cells, name)[places_M] for name in ("series_N", "ds_N", "available_N", "value_N")))
+
+
+def held(cells: Cells, step: pd.Timedelta) -> Cells:
+    """Values told less often than every `step`, each again in the periods up to its series' next regular stamp."""
+    times_S = _times(cells, step.value)
+    if (times_S <= 1).all():
+        return cells
+    times_N = times_S[cells.series_N]
+    place_M = np.repeat(np.arange(len(times_N)), times_N)
+    later_M = np.arange(len(place_M)) - np.repeat(np.cumsum(times_N) - times_N, times_N)
+    again = chosen(cells, place_M)
+    return replace(again, ds_N=again.ds_N + later_M * step.value)
+
+
+def _times(cells: Cells, step: int) -> Ints:
+    """Per series how many periods lie between its stamps, the greatest length that divides all their distances."""
+    times_S = np.ones(int(cells.series_N.max(initial=-1)) + 1, dtype=np.int64)
+    bounds_S = np.searchsorted(cells.series_N, np.arange(len(times_S) + 1))
+    for number in range(len(times_S)):
+        ds_N = cells.ds_N[bounds_S[number] : bounds_S[number + 1]]
+        if len(ds_N):
+            times_S[number] = max(1, int(np.gcd.reduce((ds_N - ds_N[0]) // step)))
+    return times_S

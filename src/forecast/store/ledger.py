@@ -1,0 +1,202 @@
+"""The ledger of forecasts: what was said, when, by whom and on what; nothing in it ever changes.
+
+One row per series and cutoff. The numbers are packed as they are, so what is read back is what was said, bit for bit.
+H steps, Q levels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sqlalchemy import Connection, Select, insert, select
+
+from forecast.errors import DataError, StoreError
+from forecast.store import catalogue
+from forecast.store.catalogue import Entry
+from forecast.store.issued import Issued
+from forecast.store.schema import FORECAST, SERIES
+from forecast.tables import Forecast, quantile_columns
+
+SECOND = 1_000_000_000
+CHUNK = 400
+"""So many ids are looked up at once."""
+ASIDE = ("issued_at",)
+"""What may differ when the same forecast is recorded again: the first moment counts."""
+
+Row = dict[str, Any]
+Key = tuple[str, int, int]
+
+
+def record_all(connection: Connection, several: Sequence[Issued]) -> int:
+    """Writes forecasts within the writer's transaction; what is there already is not written again.
+
+    Returns:
+        how many rows were new.
+
+    Raises:
+        DataError: periods are irregular, or stamps are no whole seconds.
+        StoreError: a series is unknown, or an id stands in the ledger with other content.
+    """
+    names = {str(name) for one in several for name in one.forecast.frame["unique_id"].unique()}
+    entries = catalogue.entries(connection, names)
+    _refuse_unknown(connection, names - set(entries))
+    known = _known(connection, [one.id for one in several])
+    fresh: list[Row] = []
+    for one in several:
+        rows = {_key(row): row for row in _rows(one, entries)}
+        if one.id not in known:
+            known[one.id] = rows
+            fresh += rows.values()
+        elif _content(known[one.id]) != _content(rows):
+            raise StoreError(
+                f"forecast '{one.id}' stands in the ledger with other content", "the same numbers, words and stamps",
+                "nothing in the ledger changes: record it under an id of its own",
+            )  # fmt: skip
+    if fresh:
+        connection.execute(insert(FORECAST), fresh)
+    return len(fresh)
+
+
+def issued(connection: Connection, id: str) -> Issued:
+    """One forecast of the ledger, by series, cutoff and period.
+
+    Raises:
+        StoreError: there is none.
+    """
+    rows = [dict(row) for row in connection.execute(_statement().where(FORECAST.c.id == id)).mappings()]
+    if not rows:
+        raise StoreError(f"the ledger holds no forecast '{id}'", "an id that was recorded")
+    return _issued(rows)
+
+
+def issued_of(
+    connection: Connection, series: str, *, delivery_day: str | None = None, first: pd.Timestamp | None = None,
+    last: pd.Timestamp | None = None, as_of: pd.Timestamp | None = None,
+) -> list[Issued]:  # fmt: skip
+    """What was said of one series, oldest cutoff first; each entry holds one cutoff of this series.
+
+    Args:
+        connection: of a reader.
+        series: its name.
+        delivery_day: only what was asked for this day.
+        first, last: only forecasts with a period that starts from `first` to `last`, both included.
+        as_of: only what was issued at this moment or before.
+
+    Raises:
+        StoreError: there is no such series.
+    """
+    _refuse_unknown(connection, {series} - set(catalogue.entries(connection, [series])))
+    table, wanted = FORECAST.c, _statement().where(SERIES.c.unique_id == series)
+    if delivery_day is not None:
+        wanted = wanted.where(table.delivery_day == delivery_day)
+    if last is not None:
+        wanted = wanted.where(table.first_ds <= last.value // SECOND)
+    if first is not None:
+        wanted = wanted.where(table.first_ds + (table.steps - 1) * table.step_seconds >= -(-first.value // SECOND))
+    if as_of is not None:
+        wanted = wanted.where(table.issued_at <= as_of.value // SECOND)
+    wanted = wanted.order_by(None).order_by(table.cutoff, table.issued_at, table.id)
+    return [_issued([dict(row)]) for row in connection.execute(wanted).mappings()]
+
+
+def _statement() -> Select[Any]:
+    wanted = select(FORECAST, SERIES.c.unique_id).join(SERIES, SERIES.c.id == FORECAST.c.series_id)
+    return wanted.order_by(SERIES.c.unique_id, FORECAST.c.cutoff)
+
+
+def _refuse_unknown(connection: Connection, missing: set[str]) -> None:
+    if missing:
+        known = ", ".join(list(catalogue.entries(connection))[:10])
+        raise StoreError(
+            f"the store holds no series {', '.join(sorted(missing))}", f"one of {known}" if known else "at least one",
+            "describe it first, or ingest some of it",
+        )  # fmt: skip
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> dict[str, dict[Key, Row]]:
+    """The rows of some ids."""
+    found: dict[str, dict[Key, Row]] = {}
+    for begin in range(0, len(ids), CHUNK):
+        wanted = select(FORECAST).where(FORECAST.c.id.in_(ids[begin : begin + CHUNK]))
+        for row in connection.execute(wanted).mappings():
+            found.setdefault(row["id"], {})[_key(dict(row))] = dict(row)
+    return found
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    return row["id"], row["series_id"], row["cutoff"]
+
+
+def _content(rows: Mapping[Key, Row]) -> dict[Key, Row]:
+    return {key: {name: value for name, value in row.items() if name not in ASIDE} for key, row in rows.items()}
+
+
+def _rows(one: Issued, entries: Mapping[str, Entry]) -> Iterator[Row]:
+    frame, levels = one.forecast.frame, one.forecast.levels
+    numbers = ["mean", *quantile_columns(levels)]
+    shared = {
+        "id": one.id, "issued_at": one.issued_at.value // SECOND, "delivery_day": one.delivery_day, "gate": one.gate,
+        "unit": one.forecast.unit, "model": one.forecast.model, "model_version": one.model_version,
+        "data_digest": one.data_digest, "rung": one.rung, "reason": one.reason, "levels": json.dumps(levels),
+        "warnings": json.dumps(list(one.forecast.warnings), ensure_ascii=False),
+    }  # fmt: skip
+    for (name, _), part in frame.sort_values(["unique_id", "cutoff", "ds"]).groupby(["unique_id", "cutoff"]):
+        entry, ds_H = entries[str(name)], _seconds(part["ds"])
+        yield {
+            **shared, "series_id": entry.number, "cutoff": int(_seconds(part["cutoff"])[0]), "first_ds": int(ds_H[0]),
+            "steps": len(ds_H), "step_seconds": _step(str(name), ds_H, entry),
+            "values": part[numbers].to_numpy(dtype="<f8").tobytes(),
+        }  # fmt: skip
+
+
+def _seconds(stamps: pd.Series) -> npt.NDArray[np.int64]:
+    nanoseconds = stamps.dt.tz_convert("UTC").to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    split_N = nanoseconds % SECOND != 0
+    if split_N.any():
+        raise DataError(
+            f"{int(split_N.sum())} stamps of a forecast are no whole seconds", "whole seconds",
+            "round them down before the forecast is made", column=str(stamps.name), stamps=stamps[split_N],
+        )  # fmt: skip
+    return np.asarray(nanoseconds // SECOND)
+
+
+def _step(name: str, ds_H: npt.NDArray[np.int64], entry: Entry) -> int:
+    steps = np.unique(np.diff(ds_H))
+    if len(steps) > 1:
+        told = ", ".join(str(pd.Timedelta(seconds=int(one))) for one in steps[:3])
+        raise DataError(
+            f"a forecast with irregular periods ({told})", "periods that follow each other in one step",
+            "record each stretch under an id of its own", series=name,
+        )  # fmt: skip
+    return int(steps[0]) if len(steps) else entry.step_seconds
+
+
+def _issued(rows: Sequence[Mapping[str, Any]]) -> Issued:
+    """The rows of one forecast as it was."""
+    head = rows[0]
+    words = {name: head[name] for name in ("id", "model_version", "data_digest", "rung", "reason", "delivery_day")}
+    told = Forecast(
+        pd.concat([_frame(row) for row in rows], ignore_index=True), head["unit"], head["model"],
+        tuple(json.loads(head["warnings"])),
+    )  # fmt: skip
+    return Issued(forecast=told, issued_at=_stamp(head["issued_at"]), gate=head["gate"], **words)
+
+
+def _frame(row: Mapping[str, Any]) -> pd.DataFrame:
+    columns = ["mean", *quantile_columns(json.loads(row["levels"]))]
+    values_HQ = np.frombuffer(row["values"], dtype="<f8").reshape(row["steps"], len(columns)).astype(np.float64)
+    ds_H = row["first_ds"] + row["step_seconds"] * np.arange(row["steps"], dtype=np.int64)
+    keys = {
+        "unique_id": row["unique_id"], "cutoff": _stamp(row["cutoff"]),
+        "ds": pd.to_datetime(ds_H * SECOND, utc=True),
+    }  # fmt: skip
+    return pd.DataFrame({**keys, **{name: values_HQ[:, place] for place, name in enumerate(columns)}})
+
+
+def _stamp(seconds: int) -> pd.Timestamp:
+    return pd.Timestamp(seconds * SECOND, tz="UTC")
