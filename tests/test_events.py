@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from forecast.calendars import EVENT_DAYS, Event, Events, Region, read_events, with_events
 from forecast.errors import DataError, DeclarationError
 from forecast.tables import Columns, Demand, load_demand, save_demand
+from forecast.tables.extended import without
 from tests.builders import EVERYTHING, long_frame, make_demand, plain
 
 LISBON = "Europe/Lisbon"
@@ -211,6 +212,22 @@ def test_vintages_of_other_columns_are_kept(tmp_path: Path) -> None:
         # An event is known at every cutoff.
         narrowed = made.as_of(cutoff)
         assert narrowed.observed(narrowed.by_id[name], "event fair").sum() == 24
+
+
+def test_a_table_can_lose_columns_again(tmp_path: Path) -> None:
+    demand = make_demand(long_frame(days=6), zone=LISBON).as_of("2024-01-23T00:00Z").select(["south"])
+    bare = without(demand, ["temperature", "event fair"])
+    assert bare.columns == Columns(("humidity",), ("holiday",), ("customers",))
+    for name in bare.columns.dynamic:
+        np.testing.assert_array_equal(bare.observed(bare.series[0], name), demand.observed(demand.series[0], name))
+    for one in (*bare.series, *bare.beside):
+        assert np.shares_memory(one.values_TC, bare.arena_RC)
+    assert [one.unique_id for one in bare.beside] == ["north"]
+    assert bare.arena_RC.flags.c_contiguous
+    assert without(demand, ["event fair"]) is demand
+    frame = long_frame(days=6)
+    again = with_events(make_demand(frame), read_events(file(tmp_path, "name,start", "fair,2024-01-25")))
+    assert without(again, ["event fair"]).digest == make_demand(frame).digest
 
 
 def test_rows_that_reach_ahead_already_are_not_doubled(tmp_path: Path) -> None:

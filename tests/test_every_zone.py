@@ -227,6 +227,7 @@ def test_setbacks() -> None:
     assert longest_reach("D-1T10:00", pd.Timedelta("1h"), "Antarctica/Troll") == 40
     assert longest_reach("D-1T10:00", pd.Timedelta("1h"), "UTC") == 39
     assert longest_reach("D-1T10:00", pd.Timedelta("15min")) == 156
-    assert longest_reach("D-1T10:00", DAY) == 1
-    assert longest_reach("D-0T00:00", DAY) == 1
-    assert longest_reach("D-2T10:00", DAY) == 2
+    assert longest_reach("D-1T10:00", DAY) == 2, "a day that begins at another hour than midnight"
+    assert longest_reach("D-1T10:00", DAY, "days:Europe/Lisbon") == 1
+    assert longest_reach("D-0T00:00", DAY, "days:Europe/Lisbon") == 1
+    assert longest_reach("D-2T10:00", DAY, "days:Europe/Lisbon") == 2

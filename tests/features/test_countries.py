@@ -113,7 +113,7 @@ def test_a_forecaster_remembers_the_countries_of_its_series(tmp_path: Path) -> N
     # A table that says whose holidays it has is believed.
     elsewhere = forecaster.predict(may(country="FR"), cutoff).frame
     assert not np.array_equal(elsewhere["mean"], told["mean"])
-    south = forecaster.spec.with_holidays(may(("south", "west")).with_countries({"west": "IT"}))
+    south = forecaster.spec.as_learned(may(("south", "west")).with_countries({"west": "IT"}))
     assert [(one.country, south.country) for one in south.series] == [("PT", "DE-BY"), ("IT", "DE-BY")]
 
 
@@ -142,6 +142,11 @@ def test_events_are_learned_and_forecast_like_any_flag_known_ahead() -> None:
     assert forecaster.spec.events == ("strike",)
     share = struck.frame["mean"].mean() / calm.frame["mean"].mean()
     assert 0.6 < share < 0.75
+    # A name that came into the file later is not read.
+    more = Events((*spans, Event("fair", days[0], days[0])))
+    pd.testing.assert_frame_equal(
+        forecaster.predict(with_events(Demand.from_frame(frame), more), [cutoff]).frame, struck.frame
+    )
     # The same, as a request carries it: a column known ahead among the others.
     bare = demand.to_frame()
     carried = Demand.from_frame(bare, columns=Columns(known=("event strike",)))

@@ -22,6 +22,8 @@ from forecast.forecaster import read_spec, verify
 from forecast.registry import reader
 from forecast.settings import Settings
 from forecast.sources import Declaration
+from forecast.sources.once import Once
+from forecast.store import Store
 from forecast.tables import load_demand
 
 
@@ -74,6 +76,17 @@ def test_same_data_trains_nothing_and_leaves_the_champion(
     # The champion learned from every walked day; no challenger is judged on what its opponent has memorised.
     assert "learned from data up to" in second.judgement.verdict.reasons[0]
     assert reader.aliases(settings)["champion"] == first.log.version != second.log.version
+
+
+def test_the_same_knowledge_in_a_store_trains_nothing(
+    first: Retrained, table: Path, plan: dict[str, Any], trainings: list[str], settings: Settings, postgres_url: str
+) -> None:
+    """What the flow kept belongs to the digest of the data, and a store that holds the file's rows has the same."""
+    with Store.open(postgres_url) as store:
+        store.ingest(Once.of(table, Declaration(zone="Europe/Lisbon")))
+    done = retrain(f"store:{postgres_url}", plan=plan)
+    assert trainings == []
+    assert done.judgement.scores == first.judgement.scores
 
 
 def test_walk_whose_folder_is_gone_is_trained_again(

@@ -94,7 +94,7 @@ def test_a_repaired_unit_slip_is_context_and_no_truth() -> None:
 @pytest.mark.parametrize("upward", [True, False])
 def test_a_repaired_clock_slip_is_known_no_earlier_than_it_was(upward: bool) -> None:
     clean, wrong = faulty("clock slip", 1000, 1239, upward=upward)
-    found = examine(wrong).treating("clock slip", "repaired for context")
+    found = QualityReport(examine(wrong).treating("clock slip", "repaired for context").of("clock slip"))
     (one,) = found.findings
     first, last = ((stamp - START) // wrong.step for stamp in (one.first, one.last))
     put = repaired(wrong, found)

@@ -45,6 +45,7 @@ def test_the_repeated_hour_that_holds_two() -> None:
     frame = town(start="2023-08-01")
     hour = frame["ds"] == pd.Timestamp("2023-10-29 00:00", tz="UTC")
     one = only(table(frame.assign(y=frame["y"] * np.where(hour, 2, 1))), "clock change")
+    assert one.done == "masked"
     assert one.size.endswith("times what neighbours say: two hours in one")
 
 
@@ -137,7 +138,7 @@ def test_a_clock_that_is_off_for_good_is_told_by_its_first_day() -> None:
     frame = town(days=150, start="2023-04-03")
     y = frame["y"].to_numpy().copy()
     y[1800:] = np.roll(frame["y"].to_numpy(), 1)[1800:]
-    one = only(table(frame.assign(y=y)), "clock slip")
+    (one,) = examine(table(frame.assign(y=y))).of("clock slip")
     assert abs(one.first - frame["ds"][1800]) <= pd.Timedelta("2D")
     assert (one.size, one.done, one.factor) == ("an hour later from this day on", "kept", 0.0)
 
@@ -147,7 +148,7 @@ def test_a_source_that_does_not_follow_the_clock() -> None:
     change = int((frame["ds"] < "2023-03-26 01:00Z").sum())
     y = frame["y"].to_numpy().copy()
     y[change:] = np.roll(frame["y"].to_numpy(), 1)[change:]
-    one = only(table(frame.assign(y=y)), "clock slip")
+    (one,) = examine(table(frame.assign(y=y))).of("clock slip")
     assert one.size.endswith("the source may not follow its zone's clock")
     demand = table(frame)
     assert turns(Readings.of(demand, demand.series[0]), 1).max() < 0

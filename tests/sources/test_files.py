@@ -174,9 +174,9 @@ BAD: dict[str, tuple[list[str | bytes], dict[str, object], str]] = {
     ),
     "zero bytes": (["ds,y", b"2014-01-01,\0\0", "2014-01-02,1"], {}, r"damaged \(line 2 holds zero bytes\)"),
     "an open quotation": (["ds,y", '2014-01-01,"1', "2014-01-02,1"], {}, r"not a table .*Close the quotation mark"),
-    "days of a clock that changes": (
-        ["ds,y", "2014-03-29,1", "2014-03-30,2", "2014-03-31,3", "2014-04-01,4"], {},
-        r"every 1D by the clock of Europe/Lisbon, but not once that clock changes.*--stamp-zone",
+    "half days of a clock that changes": (
+        ["ds,y", *(f"2014-03-{day} {hour}:00,{day}" for day in (28, 29, 30, 31) for hour in ("00", "12"))], {},
+        r"every 12h by the clock of Europe/Lisbon, but not once that clock changes.*--stamp-zone",
     ),
     "known before it happened": (
         ["ds,y,available_at", "2014-01-01 00:00,1,2014-01-01 01:00", "2014-01-01 01:00,1,2013-01-01 00:00"], {},

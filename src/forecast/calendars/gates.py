@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecast import clock
-from forecast.calendars.dayclock import moment_inside
+from forecast.calendars.dayclock import is_day_clock, moment_inside
 from forecast.calendars.days import MIDNIGHT, Zone, civil_date, clock_of, delivery_day, lived_before, moment
 from forecast.calendars.offsets import changes, first_instant
 from forecast.errors import DeclarationError
@@ -82,15 +82,15 @@ def longest_reach(gate: Gate | str, step: pd.Timedelta, zone: Zone | None = None
 
     Args:
         gate: when the forecast is due.
-        step: length of a period; of one day, periods are counted as civil days.
-        zone: its largest change counts where that exceeds an hour (two at Troll station).
+        step: length of a period.
+        zone: its largest change counts where that exceeds an hour (two at Troll station); on a day clock civil days do.
 
     >>> longest_reach("D-1T10:00", pd.Timedelta("1h"))
     39
     """
     due = parse_gate(gate) if isinstance(gate, str) else gate
     at = pd.Timedelta(hours=due.time.hour, minutes=due.time.minute)
-    if step == pd.Timedelta(days=1):
+    if is_day_clock(zone):
         return due.days_before + (due.time == MIDNIGHT)
     back = max(pd.Timedelta(hours=1), largest_setback(zone) if zone is not None else pd.Timedelta(0))
     return int(np.ceil((pd.Timedelta(days=due.days_before + 1) + back - at) / step))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from forecast.cli import audit, backtest, bench, check, demo, explain, ingest, predict, search, serve, train
+from forecast.cli import audit, backtest, bench, check, demo, explain, ingest, predict, search, serve, store, train
 from forecast.cli.mistakes import run
 
 HELP = """Electricity-demand forecasts: train, judge, promote and serve networks on your own meters.
@@ -27,6 +27,10 @@ app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
+app.command("store")(store.store)
+app.command("forget")(store.forget)
+app.command("backup")(store.backup)
+app.command("restore")(store.restore)
 
 
 def main() -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Parents = Annotated[
     str | None,
-    typer.Option(help="Make children sum to their parents: pairs north:all,south:all, or a CSV with child,parent."),
+    typer.Option(
+        help="Make children sum to their parents: pairs north:all,south:all, a CSV with child,parent, or the word store."
+    ),
 ]
 Reconcile = Annotated[
     str | None,
@@ -52,6 +54,7 @@ class Reconciling:
                 unknown method, or one that needs errors and has none. DataError: no table of a walk.
         """
         from forecast.reconciliation import check_method, read_hierarchy
+        from forecast.sources import is_store
 
         if parents is None:
             given = [name for name, value in (("--reconcile", method), ("--errors", errors)) if value is not None]
@@ -60,7 +63,8 @@ class Reconciling:
             return None
         if method is not None:
             check_method(method, errors=errors is not None)
-        return cls(read_hierarchy(parents), method, _walk_table(errors) if errors is not None else None)
+        hierarchy = _stored_hierarchy(parents) if is_store(parents) else read_hierarchy(parents)
+        return cls(hierarchy, method, _walk_table(errors) if errors is not None else None)
 
     def done(self, said: Forecast, demand: Demand) -> Forecast:
         """The forecast, reconciled; its warnings tell where parents were not sums in the history known to it.
@@ -73,6 +77,16 @@ class Reconciling:
         made = reconcile(said, self.hierarchy, self.method, errors=self.errors, delay=demand.delay)
         known = demand.as_of(said.frame["cutoff"].min())
         return replace(made, warnings=(*made.warnings, *check_sums(known, self.hierarchy)))
+
+
+def _stored_hierarchy(data: str) -> Hierarchy:
+    """The parents that a store's registry tells."""
+    from forecast.reconciliation import Hierarchy
+    from forecast.sources import store_url
+    from forecast.store import Store
+
+    with Store.open(store_url(data)) as store:
+        return Hierarchy.of_series(store.series().values())
 
 
 def _walk_table(file: Path) -> pd.DataFrame:

@@ -171,7 +171,7 @@ def _task(demand: Demand, every: str, gate: str | None, horizon: int | None) -> 
 
     if horizon is None:
         day = every == "delivery-day" and gate is not None
-        horizon = longest_reach(str(gate), demand.step) if day else demand.steps_per_day
+        horizon = longest_reach(str(gate), demand.step, demand.series[0].zone) if day else demand.steps_per_day
     check_horizon(horizon, demand)
     return Task(horizon=horizon, every=every, gate=gate)
 

@@ -134,7 +134,9 @@ def _asked(horizon: int | None, every: str, gate: str | None, demand: Demand) ->
 
     if horizon is not None:
         return horizon
-    return longest_reach(gate, demand.step) if every == "delivery-day" and gate is not None else demand.steps_per_day
+    if every == "delivery-day" and gate is not None:
+        return longest_reach(gate, demand.step, demand.series[0].zone)
+    return demand.steps_per_day
 
 
 def check_horizon(steps: int, demand: Demand) -> None:

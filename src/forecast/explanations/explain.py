@@ -53,8 +53,8 @@ def explain(
         NotEnoughHistory: no past day is known that the forecast could be held against.
         RequestError: the series must be named, or the horizon cannot be answered.
     """
-    # The forecaster reads a table without a country of its own with the holidays that it learned from.
-    demand = forecaster.spec.with_holidays(demand.as_of(cutoff))
+    # As `predict` reads it: with the holidays that were learned, without events that were not.
+    demand = forecaster.spec.as_learned(demand.as_of(cutoff))
     moment, one = pd.Timestamp(cutoff).tz_convert("UTC"), _series(demand, unique_id)
     said = forecaster.predict(demand, [moment], horizon=horizon)
     mine = said.frame[said.frame["unique_id"] == one.unique_id].reset_index(drop=True)

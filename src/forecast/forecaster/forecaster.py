@@ -154,7 +154,8 @@ class Forecaster:
             ) from error  # fmt: skip
 
     def _checked(self, demand: Demand) -> Demand:
-        """The demand, when the model can read it; without a country of its own it keeps the model's holidays."""
+        """The demand as the model learned to read it, when it can; without a country it keeps the model's holidays."""
+        demand = self.spec.as_learned(demand)
         if demand.step != self.spec.step:
             raise DataError(
                 f"a step of {demand.step}", f"the {self.spec.step} that model '{self.spec.name}' was trained on",
@@ -167,7 +168,7 @@ class Forecaster:
                 _declare(self.spec.columns),
             )
         check_unmeasured(self.spec, self.model, demand)
-        return self.spec.with_holidays(demand)
+        return demand
 
     def _unusual(self, demand: Demand, steps: int) -> list[str]:
         """Warnings about a request that differs from what was learned."""
@@ -202,8 +203,8 @@ class Forecaster:
             ends_K = np.array([end.value for _, end in spans], dtype=np.int64)
             _, row_N, _ = (origins := origins_at(demand, cutoffs)).at(np.arange(len(origins)), demand)
             first_SK = demand.starts_S[:, None] + row_N.reshape(len(demand.series), -1) * demand.step.value
-            # Whether a span holds any period is its asker's matter.
-            steps = max(1, int((-((first_SK - ends_K) // demand.step.value)).max()))
+            # A span that ends before the next period holds none: one step is forecast, and none reported.
+            steps = int((-((first_SK - ends_K) // demand.step.value)).max()) or 1
         most = MAX_HORIZON_DAYS * demand.steps_per_day
         if not 1 <= steps <= most:
             raise RequestError(f"a horizon of {steps} steps", f"1 to {most} ({MAX_HORIZON_DAYS} days)", "ask for less")

@@ -14,6 +14,7 @@ from forecast.features import Features, FeatureState
 from forecast.forecaster.correction import Correction
 from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.tables import Columns, Demand
+from forecast.tables.extended import without
 
 
 class ForecasterSpec(BaseModel):
@@ -89,8 +90,10 @@ class ForecasterSpec(BaseModel):
         """The names of the events that it learned: of its known-ahead columns that are called after one."""
         return tuple(name.removeprefix(PREFIX) for name in self.known if name.startswith(PREFIX))
 
-    def with_holidays(self, demand: Demand) -> Demand:
-        """The demand, its calendar marking the holidays that were learned where it does not say whose."""
+    def as_learned(self, demand: Demand) -> Demand:
+        """The demand without events that were not learned, with the learned holidays where it does not say whose."""
+        known = demand.columns.known
+        demand = without(demand, [name for name in known if name.startswith(PREFIX) and name not in self.known])
         demand = demand if demand.country is not None else replace(demand, country=self.country)
         if demand.country != self.country:
             return demand

@@ -45,10 +45,9 @@ def _series(demand: Demand, one: Series, info: Mapping[str, SeriesInfo], limits:
         return []
     findings = [*gaps(readings), *late(readings, _first_known(demand, one), limits)]
     # What is surely wrong is taken away before the rules that compare: it must not widen what is usual.
-    for rule in (unit_slips, stuck):
+    for rule in (clock_changes, unit_slips, stuck):
         findings += rule(readings, limits)
         readings = readings.without(rows_of(findings, readings))
-    findings += clock_changes(readings, limits)
     findings += impossible(readings, limits, _capacity(demand, info.get(one.unique_id)))
     readings = readings.without(rows_of(findings, readings))
     findings += spikes(readings, limits)

@@ -135,9 +135,9 @@ def _wrong(readings: Readings, fault: Fault, first: int, last: int) -> Doubles:
     if fault.kind == "stuck at zero":
         return np.zeros_like(true)
     if fault.kind == "unit slip":
-        return true * 1000.0**sign
+        return np.asarray(true * 1000.0**sign)
     if fault.kind == "level shift":
-        return true * (1 + sign * fault.size / 100)
+        return np.asarray(true * (1 + sign * fault.size / 100))
     if fault.kind == "clock slip":
         rows = np.arange(first, last + 1) - int(sign) * readings.rows("1h")
         return np.asarray(readings.y_T[np.clip(rows, 0, len(readings) - 1)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.quality.finding import Finding
+from forecast.quality.finding import Done, Finding, Rule, Severity
 from forecast.quality.limits import Limits
 from forecast.quality.readings import Bools, Readings, runs
 
@@ -49,7 +49,7 @@ def _summed(readings: Readings, row: int, limits: Limits) -> list[Finding]:
     twice = wide & (times > SUMMED[0]) & (times < SUMMED[1])
     return [
         _finding(readings, int(rows[first]), int(rows[last]), "clock change",
-                 f"{times[first]:.1f} times what neighbours say: two hours in one")
+                 f"{times[first]:.1f} times what neighbours say: two hours in one", "masked")
         for first, last in runs(twice)
         if last - first + 1 <= hour
     ]  # fmt: skip
@@ -79,6 +79,6 @@ def _at_change(readings: Readings, first: int, last: int, changes: list[tuple[in
     return next((one for one in changes if abs(one[0] - first) <= hour), None)
 
 
-def _finding(readings: Readings, first: int, last: int, rule: str, size: str) -> Finding:
-    severity = "note" if rule == "gap" and last - first < readings.rows("6h") else "warning"
-    return Finding(readings.unique_id, readings.stamp(first), readings.stamp(last), rule, severity, size)  # type: ignore[arg-type]
+def _finding(readings: Readings, first: int, last: int, rule: Rule, size: str, done: Done = "kept") -> Finding:
+    severity: Severity = "note" if rule == "gap" and last - first < readings.rows("6h") else "warning"
+    return Finding(readings.unique_id, readings.stamp(first), readings.stamp(last), rule, severity, size, done)

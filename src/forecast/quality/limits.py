@@ -22,7 +22,7 @@ class Limits:
         shift_alone: smallest relative shift that is told where no edge leads back.
         shift_kept: share of the edge by which the level still differs a day later.
         slip_days: days' worth of evidence for a clock that is an hour off.
-        slip_half: least evidence of each half of the day, of at most 1.
+        slip_half: least evidence of each half of the day, between -1 and 1: neither may clearly speak against it.
         turn: least evidence on each side of a lasting change of the clock, of at most 1.
         beyond: how many times the distance from the median to the 99th percentile a possible reading may lie away.
         negative: deviations below what neighbours say at which a negative reading is impossible.
@@ -39,7 +39,7 @@ class Limits:
     shift_alone: float = 0.20
     shift_kept: float = 0.5
     slip_days: float = 0.8
-    slip_half: float = 0.1
+    slip_half: float = -0.1
     turn: float = 0.15
     beyond: float = 5.0
     negative: float = 6.0

@@ -20,7 +20,7 @@ from forecast.tables import Forecast, mean_of_quantiles, quantile_columns
 
 COHERENT = 1e-6
 """Largest difference between a parent and its children's sum, as a share of what is added up."""
-TIME_LIMIT_S = 10.0
+TIME_LIMIT_S = 30.0
 
 
 def reconcile(

@@ -9,6 +9,7 @@ from forecast.sources.feeds import FeedOptions, open_feed
 from forecast.sources.files import CsvFile, ParquetFile
 from forecast.sources.once import Once
 from forecast.sources.opening import Table, describes_itself, open_source, read
+from forecast.sources.remembered import Remembered, is_store, store_url
 from forecast.sources.sample import SAMPLE_ORIGIN, SAMPLE_SERIES, Sample, read_sample
 from forecast.sources.sql import SqlQuery
 from forecast.sources.sqlfeed import SqlFeed
@@ -25,6 +26,7 @@ __all__ = [
     "Mark",
     "Once",
     "ParquetFile",
+    "Remembered",
     "Report",
     "Sample",
     "SeriesFacts",
@@ -34,8 +36,10 @@ __all__ = [
     "Table",
     "check",
     "describes_itself",
+    "is_store",
     "open_feed",
     "open_source",
     "read",
     "read_sample",
+    "store_url",
 ]

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from forecast import clock
 from forecast.addresses import shown
 from forecast.calendars import PREFIX, YEAR_DAYS
 from forecast.errors import ForecastError
@@ -18,8 +19,9 @@ from forecast.quality import QualityReport, examine
 from forecast.sources.clockwork import short_step
 from forecast.sources.declaration import Declaration
 from forecast.sources.facts import SeriesFacts, amount, series_facts
-from forecast.sources.opening import Table, open_source
+from forecast.sources.opening import Table, describes_itself, open_source
 from forecast.sources.raw import Raw
+from forecast.sources.remembered import Remembered, is_store
 from forecast.sources.tidy import Tidy, demand_of_tidy, tidy
 from forecast.tables import Demand
 
@@ -84,7 +86,9 @@ def _report(source: Table, raw: Raw, query: str | None) -> Report:
     table, idle, demand = tidy(raw, declaration), list[str](), None
     if not table.problems:
         with table.noting():
-            demand = demand_of_tidy(table, raw.name, declaration)
+            # A store knows more of each value than the newest one.
+            stored = isinstance(source, Remembered)
+            demand = source.read() if stored else demand_of_tidy(table, raw.name, declaration)
             idle = _idle_events(demand)
     readable = table.frame is not None and table.step is not None
     series = tuple(series_facts(table.frame, table.zones, table.step)) if readable else ()
@@ -103,7 +107,7 @@ def _rows(raw: Raw, declaration: Declaration, table: Tidy) -> tuple[tuple[str, s
     roles = raw.roles
     named = f"column '{roles.series}'" if roles.series else "named by the demand column"
     knowledge = f"column '{roles.available_at}'" if roles.available_at else f"{declaration.delay} after the period"
-    zones = list(dict.fromkeys(table.zones.values()))
+    zones = list(dict.fromkeys(map(clock.lived_zone, table.zones.values())))
     rows = [
         ("source", raw.name),
         ("rows", f"{len(raw.frame):,}"),
@@ -193,12 +197,12 @@ def _some(items: Sequence[object], limit: int = SHOWN) -> str:
 def _suggestion(raw: Raw, declaration: Declaration, query: str | None) -> str:
     """`forecast train …` with the options that are not the defaults."""
     words = ["forecast", "train", raw.name] + (["--query", query] if query else [])
-    if raw.name != "sample":
+    if not describes_itself(raw.name):
         told = {"time": raw.roles.time, "target": raw.roles.targets, "series": raw.roles.series}
         fields = [*told, "known", "past", "static", "only", "zone", "stamp_zone", "stamp", "freq", "unit"]
         fields += ["available_at", "delay", "decimal", "country", "countries", "events"]
     else:
-        told, fields = {}, ["past", "delay", "events"]
+        told, fields = {}, ["only"] if is_store(raw.name) else ["past", "delay", "events"]
     for name in fields:
         value = told.get(name) or getattr(declaration, name)
         if value != Declaration.model_fields[name].default:

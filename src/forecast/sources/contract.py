@@ -1,4 +1,4 @@
-"""The contract of every source that feeds the store: what is new since the mark, in batches, each with its next mark."""
+"""The contract of every source that feeds the store: what is new since the mark, in batches with their next marks."""
 
 from __future__ import annotations
 

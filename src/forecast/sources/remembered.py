@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from forecast.addresses import shown
 from forecast.errors import DeclarationError
 from forecast.settings import Settings
 from forecast.sources.declaration import Declaration
@@ -24,31 +26,40 @@ def is_store(data: str) -> bool:
     return data == WORD or data.startswith(f"{WORD}:")
 
 
+def store_url(data: str) -> str | None:
+    """The address in "store:URL"; None for the store of the settings."""
+    return data.removeprefix(WORD).removeprefix(":") or None
+
+
 @dataclass(frozen=True, repr=False)
 class Remembered:
     """The series of a store.
 
     Attributes:
         data: "store", or "store:" and a URL.
-        declaration: which series and covariates are read; everything else the store tells itself.
+        asked: which series and covariates are read; everything else the store tells itself.
     """
 
     data: str
-    declaration: Declaration
+    asked: Declaration
 
     def __post_init__(self) -> None:
-        told = sorted(self.declaration.model_fields_set - set(_FREE))
-        wrong = [name for name in told if getattr(self.declaration, name) != Declaration.model_fields[name].default]
+        told = sorted(self.asked.model_fields_set - set(_FREE))
+        wrong = [name for name in told if getattr(self.asked, name) != Declaration.model_fields[name].default]
         if wrong:
             raise DeclarationError(
                 f"the store tells clock, unit and columns itself, and --{wrong[0].replace('_', '-')} is given",
                 f"only {', '.join(f'--{name}' for name in _FREE[:5])} beside it", "leave it away",
             )  # fmt: skip
 
-    @property
-    def url(self) -> str | None:
-        """The address; None: that of the settings."""
-        return self.data.removeprefix(WORD).removeprefix(":") or None
+    @cached_property
+    def _demand(self) -> Demand:
+        asked = self.asked
+        chosen = (*asked.known, *asked.past, *asked.static)
+        with Store.open(store_url(self.data), Settings.read()) as store:
+            return store.demand(
+                only=asked.only, covariates=chosen or None, forecast_only=asked.forecast_only, country=asked.country
+            )
 
     def read(self) -> Demand:
         """The stored series with all their versions.
@@ -56,22 +67,28 @@ class Remembered:
         Raises:
             StoreError: the store does not answer, or lacks a series.
             DataError: the series do not fit one table.
+            DeclarationError: a covariate is not stored, or in another role.
         """
-        declared = self.declaration
-        chosen = (*declared.known, *declared.past, *declared.static)
-        with Store.open(self.url, Settings.read()) as store:
-            demand = store.demand(
-                only=declared.only, covariates=chosen or None, forecast_only=declared.forecast_only,
-                country=declared.country,
-            )  # fmt: skip
+        demand = self._demand
         for role in ("known", "past", "static"):
-            missing = [name for name in getattr(declared, role) if name not in getattr(demand.columns, role)]
+            missing = [name for name in getattr(self.asked, role) if name not in getattr(demand.columns, role)]
             if missing:
                 raise DeclarationError(
                     f"the store has no {role} covariate {', '.join(missing)}",
                     f"some of {', '.join(getattr(demand.columns, role)) or '(none)'}", f"correct --{role}",
                 )  # fmt: skip
         return demand
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the store tells of its series, as a file's options would; raises as `read`."""
+        demand, columns = self.read(), self.read().columns
+        zones = set(demand.zones.values())
+        return Declaration(
+            time="ds", target=("y",), series="unique_id", known=columns.known, past=columns.past, static=columns.static,
+            only=self.asked.only, unit=demand.unit, freq=str(demand.step), delay=str(demand.delay),
+            country=demand.country, zone=zones.pop() if len(zones) == 1 else None, zones=demand.zones,
+        )  # fmt: skip
 
     def raw(self) -> Raw:
         """The newest values as a long table in the unit of the source."""
@@ -80,9 +97,4 @@ class Remembered:
         frame["y"] *= demand.output_factor
         frame.index += 1
         headers = tuple(map(str, frame.columns))
-        return Raw(frame, roles_of(headers, self._as_read(demand)), headers, demand.source, "row")
-
-    @staticmethod
-    def _as_read(demand: Demand) -> Declaration:
-        columns = demand.columns
-        return Declaration(known=columns.known, past=columns.past, static=columns.static, unit=demand.unit)
+        return Raw(frame, roles_of(headers, self.declaration), headers, shown(self.data), "row")

@@ -44,9 +44,11 @@ class Entry:
 
 def entries(connection: Connection, names: Iterable[str] | None = None) -> dict[str, Entry]:
     """The registered series by name, in the order of their names; some of them only."""
-    wanted = select(SERIES).order_by(SERIES.c.unique_id)
+    wanted = select(SERIES)
+    if names is not None:
+        wanted = wanted.where(SERIES.c.unique_id.in_(sorted(set(names))))
     found = {row.unique_id: _entry(row) for row in connection.execute(wanted)}
-    return found if names is None else {name: found[name] for name in sorted(set(names)) if name in found}
+    return {name: found[name] for name in sorted(found)}
 
 
 def _entry(row: Any) -> Entry:

@@ -114,9 +114,16 @@ def asking(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _told(error, engine) from error
+        raise _told(error.orig, engine, lost=error.connection_invalidated or error.statement is None) from error
     except SQLAlchemyError as error:
         raise StoreError(f"the store {place(engine.url)} failed ({_line(error)})") from error
+    except Exception as error:
+        # What is asked past SQLAlchemy (COPY, many rows) fails in the driver's own words.
+        driver = engine.dialect.loaded_dbapi
+        if driver is None or not isinstance(error, driver.Error):
+            raise
+        lost = engine.dialect.name == "postgresql" and isinstance(error, driver.OperationalError)
+        raise _told(error, engine, lost=lost) from error
 
 
 def place(url: URL) -> str:
@@ -124,8 +131,8 @@ def place(url: URL) -> str:
     return shown(url.render_as_string(hide_password=False))
 
 
-def _told(error: DBAPIError, engine: Engine) -> StoreError:
-    words, url = _line(error.orig), engine.url
+def _told(error: object, engine: Engine, *, lost: bool) -> StoreError:
+    words, url = _line(error), engine.url
     if url.password:
         words = words.replace(str(url.password), "***")
     where = place(url)
@@ -141,13 +148,19 @@ def _told(error: DBAPIError, engine: Engine) -> StoreError:
             f"the disk of the store {where} is full ({words})", "free space",
             "free some and run this again; what was stored before is whole, nothing of this step was stored",
         )  # fmt: skip
+    if "disk i/o error" in low:
+        return StoreError(
+            f"the disk of the store {where} failed ({words})",
+            "a disk that works, with free space and without a limit on the size of files",
+            "see to that and run this again; what was stored before is whole, nothing of this step was stored",
+        )  # fmt: skip
     if "malformed" in low or "not a database" in low:
         return StoreError(
             f"{where} is damaged or no store ({words})", "a file that this program made", "restore a backup"
         )
     if "readonly" in low or "read-only" in low or "unable to open" in low or "permission denied" in low:
         return StoreError(f"the store {where} cannot be written or opened ({words})", "rights to read and write it")
-    if error.connection_invalidated or error.statement is None:
+    if lost:
         return StoreError(
             f"the store {where} does not answer ({words})", "a reachable database",
             "check host, port, user and password, and run this again; nothing of this step was stored",

@@ -24,6 +24,20 @@ def revision_of(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
+def refuse_missing(engine: Engine, place: str) -> None:
+    """Raises a StoreError where there is no store; nothing is made."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    missing = file is not None and not Path(file).exists()
+    if not missing:
+        with engine.connect() as connection:
+            missing = revision_of(connection) is None
+    if missing:
+        raise StoreError(
+            f"there is no store at {place}", "one that was made",
+            "name it with --store, or make it with forecast ingest",
+        )  # fmt: skip
+
+
 def bring_to_head(engine: Engine, place: str) -> None:
     """Makes or upgrades the tables in one transaction, unless they are as this version wants them.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,14 +74,28 @@ def read_rows(connection: Connection, wishes: Sequence[Wish]) -> list[Rows]:
 def _few(connection: Connection, wish: Wish) -> Rows | None:
     """The values as they come, or None: they are many."""
     table = OBSERVATION.c
-    in_order = _statement(wish).order_by(
-        table.series_id, table.variable_id, table.ds, table.available_at, table.revision
-    )
-    told = connection.execute(in_order.limit(FEW + 1)).fetchall()
+    wanted = _statement(wish).with_only_columns(table.series_id, table.ds, table.available_at, table.value)
+    in_order = wanted.order_by(table.series_id, table.variable_id, table.ds, table.available_at, table.revision)
+    told = _fetched(connection, in_order.limit(FEW + 1))
     if len(told) > FEW:
         return None
-    keys = [np.array([row[number] for row in told], dtype=np.int64) for number in range(3)]
-    return Rows(keys[0], keys[1], keys[2], np.array([row[3] for row in told], dtype=np.float64))
+    whole = np.array(told, dtype=np.float64).reshape(-1, 4)
+    # Seconds are whole numbers that a float holds exactly.
+    keys = whole[:, :3].astype(np.int64)
+    return Rows(keys[:, 0], keys[:, 1], keys[:, 2], whole[:, 3])
+
+
+def _fetched(connection: Connection, wanted: Select[Any]) -> Sequence[Any]:
+    """The rows of a statement as plain tuples, PostgreSQL's from its binary form: several times as fast."""
+    driver: Any = connection.connection.driver_connection
+    cursor = driver.cursor(binary=True) if connection.dialect.name == "postgresql" else driver.cursor()
+    with closing(cursor):
+        return list(cursor.execute(_literal(connection, wanted)).fetchall())
+
+
+def _literal(connection: Connection, wanted: Select[Any]) -> str:
+    """A statement with its numbers in it."""
+    return str(wanted.compile(connection.engine, compile_kwargs={"literal_binds": True}))
 
 
 def _statement(wish: Wish) -> Select[Any]:
@@ -102,8 +117,7 @@ def _many(connection: Connection, wishes: Sequence[Wish]) -> list[Rows]:
     """The values as Arrow; of what this connection has written itself nothing is in them."""
     if not wishes:
         return []
-    url, literal = connection.engine.url, {"literal_binds": True}
-    statements = [str(_statement(wish).compile(connection.engine, compile_kwargs=literal)) for wish in wishes]
+    url, statements = connection.engine.url, [_literal(connection, _statement(wish)) for wish in wishes]
     try:
         if connection.dialect.name == "sqlite":
             answers = bulk.read_sqlite(str(url.database), statements)

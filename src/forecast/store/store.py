@@ -20,7 +20,7 @@ from forecast.store.forgetting import Forgotten, forget
 from forecast.store.ingesting import IngestReport, add_batch
 from forecast.store.issued import CHAMPION, Issued
 from forecast.store.knowledge import stored_demand
-from forecast.store.migrating import bring_to_head
+from forecast.store.migrating import bring_to_head, refuse_missing
 from forecast.tables import Demand, Forecast, SeriesInfo
 
 if TYPE_CHECKING:
@@ -47,20 +47,23 @@ class Store:
         self.place = place(engine.url)
 
     @classmethod
-    def open(cls, url: str | None = None, settings: Settings | None = None) -> Self:
-        """The store at a URL, made where there is none and brought to this version's schema.
+    def open(cls, url: str | None = None, settings: Settings | None = None, *, make: bool = True) -> Self:
+        """The store at a URL, brought to this version's schema.
 
         Args:
             url: of SQLite or PostgreSQL; that of the settings (`FORECAST_STORE`) where None.
             settings: those of the process where None.
+            make: whether one is made where there is none.
 
         Raises:
-            StoreError: the address is none, nothing answers there, or a newer version wrote it.
+            StoreError: the address is none, nothing answers there, there is no store, or a newer version wrote it.
         """
         settings = settings or Settings.read()
         engine = engine_of(url or settings.store, settings.store_patience_s)
         try:
             with asking(engine):
+                if not make:
+                    refuse_missing(engine, place(engine.url))
                 bring_to_head(engine, place(engine.url))
         except StoreError:
             engine.dispose()

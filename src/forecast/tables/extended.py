@@ -1,8 +1,8 @@
-"""A `Demand` with more columns known ahead, and with rows after its last ones, so that they reach over a horizon."""
+"""A `Demand` with more columns known ahead, and rows that let them reach over a horizon; or with fewer columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +47,22 @@ def extended(demand: Demand, names: Sequence[str], values: Values, after: pd.Tim
     arena_RC.flags.writeable = False
     versions = {name: _moved(one, demand.series, sizes_S) for name, one in demand.versions.items()}
     return replace(demand, series=tuple(series), columns=columns, arena_RC=arena_RC, versions=versions)
+
+
+def without(demand: Demand, names: Collection[str]) -> Demand:
+    """The same table without some of its columns known ahead; the table itself where it has none of them."""
+    kept = [place for place, name in enumerate(demand.columns.dynamic) if name not in names]
+    if len(kept) == len(demand.columns.dynamic):
+        return demand
+    arena_RC = np.ascontiguousarray(demand.arena_RC[:, kept])
+    arena_RC.flags.writeable = False
+    series, beside = (
+        tuple(replace(one, values_TC=arena_RC[one.first_row : one.first_row + len(one)]) for one in group)
+        for group in (demand.series, demand.beside)
+    )
+    columns = replace(demand.columns, known=tuple(name for name in demand.columns.known if name not in names))
+    versions = {name: one for name, one in demand.versions.items() if name not in names}
+    return replace(demand, series=series, beside=beside, columns=columns, arena_RC=arena_RC, versions=versions)
 
 
 def _rows(one: Series, after: pd.Timedelta, step: pd.Timedelta) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Self
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from forecast import clock
@@ -65,11 +64,7 @@ class SeriesInfo(BaseModel):
     def _length(cls, text: str | None) -> str | None:
         if text is None:
             return None
-        try:
-            length = pd.Timedelta(text)
-        except ValueError:
-            raise DeclarationError(f"the length '{text}' cannot be read", "a length such as 30min or 6h") from None
-        return str(length)
+        return str(clock.duration(text, "the length"))
 
     @model_validator(mode="after")
     def _not_its_own(self) -> Self:
