@@ -44,7 +44,7 @@ def _tables() -> None:
         sa.Column("unit", sa.Text, nullable=False),
         sa.Column("step_seconds", sa.Integer, nullable=False),
         sa.Column("delay_seconds", sa.Integer, nullable=False),
-        sa.Column("anchor", sa.BigInteger, nullable=False),
+        sa.Column("anchor", sa.BigInteger),
         sa.Column("latitude", sa.Double),
         sa.Column("longitude", sa.Double),
         sa.Column("parent", sa.Text),

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, event, select
 from forecast import clock
 from forecast.errors import ForecastError
 from forecast.sources import Batch, Mark
-from forecast.store import Store, backup
+from forecast.store import Store, backup, restore
 from forecast.store.engine import engine_of, writing
 from forecast.store.schema import OBSERVATION, SERIES, SOURCE, VARIABLE
 from forecast.tables import Columns
@@ -101,6 +101,12 @@ def feed_and_die(url: str, words: str = "", times: int = 1, after_s: float | Non
     with Store.open(url) as store:
         feed(store)
     os._exit(0)
+
+
+def restore_and_die(copy: Path, url: str) -> None:
+    """Fills a store from a backup and is killed when everything is written and nothing committed."""
+    at_statement(Engine, "SELECT count", 1, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    restore(copy, url, replace=True)
 
 
 def at_statement(engine: Engine | type[Engine], words: str, times: int, do: Callable[[], object]) -> None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, text
 
 from forecast.errors import StoreError
 from forecast.settings import Settings
-from forecast.store import Store, backup
-from tests import conftest
-
-# By its own name, as the processes find it: elsewhere a package is called tests, too.
-sys.path.append(str(Path(__file__).parent))
-feeding = importlib.import_module("feeding")
+from forecast.store import Store, backup, restore
+from forecast.tables import SeriesInfo
+from tests.promises.conftest import Server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -33,17 +25,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
     return str(request.getfixturevalue("postgres_url"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
-    """What stands in a store that nobody disturbs."""
-    with Store.open(f"sqlite:///{tmp_path_factory.mktemp('undisturbed')}/store.db") as store:
-        assert feeding.feed(store) == feeding.BATCHES
-        told = feeding.rows(store)
-    assert len({row[:3] for row in told}) == 2 * 2 * feeding.BATCHES * feeding.HOURS
-    assert sum(row[4] > 0 for row in told) > 10, "nothing was revised"
-    return told
 
 
 MOMENTS = [
@@ -57,7 +38,9 @@ MOMENTS = [
 ]
 
 
-def test_killed_again_and_again_ends_as_if_nothing_had_been(url: str, undisturbed: list[tuple[Any, ...]]) -> None:
+def test_killed_again_and_again_ends_as_if_nothing_had_been(
+    feeding: ModuleType, url: str, undisturbed: list[tuple[Any, ...]]
+) -> None:
     codes, marks = [], []
     for words, times in MOMENTS:
         codes.append(feeding.run(feeding.feed_and_die, url, words, times))
@@ -73,82 +56,20 @@ def test_killed_again_and_again_ends_as_if_nothing_had_been(url: str, undisturbe
         assert feeding.rows(store) == undisturbed
 
 
-PAGES = 60
-"""Of SQLite; the whole feed takes about fifty."""
-
-
-def test_a_full_disk_is_said_and_the_next_run_goes_on(tmp_path: Path, undisturbed: list[tuple[Any, ...]]) -> None:
-    most = [PAGES // 2]
-    with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
-        event.listen(store.engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count = {most[0]}"))
-        store.close()  # so that every connection has the limit
-        with pytest.raises(StoreError, match=r"the disk of the store .* is full .*; expected free space\. Free some"):
-            feeding.feed(store)
-        done = store.mark("feed")["at"]
-        assert 0 < done < feeding.BATCHES
-        assert {row[2] for row in feeding.rows(store)} == {row[2] for row in undisturbed if row[2] < feeding.end(done)}
-        most[0] = 2 * PAGES
-        store.close()
-        assert feeding.feed(store) == feeding.BATCHES - done
-        assert feeding.rows(store) == undisturbed
-
-
-def test_a_disk_without_room_for_the_log_is_said(tmp_path: Path, undisturbed: list[tuple[Any, ...]]) -> None:
-    url, told = f"sqlite:///{tmp_path}/store.db", tmp_path / "told"
-    assert feeding.run(feeding.feed_small_files, url, 150_000, told) == 0
-    assert "the disk of the store" in told.read_text()
-    assert "with free space and without a limit on the size of files" in told.read_text()
-    assert "nothing of this step was stored" in told.read_text()
+def test_a_restoring_that_is_killed_leaves_what_was_there(feeding: ModuleType, url: str, tmp_path: Path) -> None:
+    with Store.open(f"sqlite:///{tmp_path}/other.db") as other:
+        feeding.feed(other)
+        copy = backup(other, tmp_path / "copy.zip").path
     with Store.open(url) as store:
-        assert store.mark("feed")["at"] < feeding.BATCHES
-        feeding.feed(store)
-        assert feeding.rows(store) == undisturbed
-
-
-def test_a_disk_without_room_for_a_backup_is_said(tmp_path: Path) -> None:
-    url, told = f"sqlite:///{tmp_path}/store.db", tmp_path / "told"
-    with Store.open(url) as store:
-        feeding.feed(store)
-    assert feeding.run(feeding.back_up_small_files, url, 9_000, told) == 0
-    assert "copy.zip cannot be written (File too large); expected enough free space" in told.read_text()
-    assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == []
-
-
-def test_a_small_disk_is_said_and_the_next_run_goes_on(small_disk: Path, undisturbed: list[tuple[Any, ...]]) -> None:
-    with Store.open(f"sqlite:///{small_disk}/store.db") as store:
-        ballast = small_disk / "ballast"
-        with ballast.open("wb", buffering=0) as file:
-            with pytest.raises(OSError, match="No space left"):
-                any(file.write(bytes(4096)) == 0 for _ in range(1000))
-            file.truncate(file.tell() - 150_000)
-        with pytest.raises(StoreError, match=r"the disk of the store .* is full"):
-            feeding.feed(store)
-        assert (store.mark("feed") or {"at": 0})["at"] < feeding.BATCHES
-        with pytest.raises(
-            StoreError, match=r"cannot be written \(No space left on device\); expected enough free space"
-        ):
-            backup(store, small_disk / "copy.zip")
-        ballast.unlink()
-        feeding.feed(store)
-        assert feeding.rows(store) == undisturbed
+        store.describe(SeriesInfo(unique_id="mine", step="1h"))
+        assert feeding.run(feeding.restore_and_die, copy, url) == -signal.SIGKILL
+        assert list(store.series()) == ["mine"]
+        restore(copy, url, replace=True)
+        assert list(store.series()) == ["north", "south"]
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@pytest.fixture
-def holder(url: str) -> Iterator[Callable[[], None]]:
+def holder(feeding: ModuleType, url: str) -> Iterator[Callable[[], None]]:
     """Another process is the writer; called, it goes."""
     with Store.open(url):
         pass
@@ -162,7 +83,7 @@ def holder(url: str) -> Iterator[Callable[[], None]]:
 
 
 def test_who_waits_for_another_writer_goes_on_when_it_goes(
-    url: str, holder: Callable[[], None], undisturbed: list[tuple[Any, ...]]
+    feeding: ModuleType, url: str, holder: Callable[[], None], undisturbed: list[tuple[Any, ...]]
 ) -> None:
     with Store.open(url) as store:
         done: list[int] = []
@@ -178,7 +99,7 @@ def test_who_waits_for_another_writer_goes_on_when_it_goes(
 
 
 def test_who_waits_too_long_is_told_so(
-    url: str, holder: Callable[[], None], undisturbed: list[tuple[Any, ...]]
+    feeding: ModuleType, url: str, holder: Callable[[], None], undisturbed: list[tuple[Any, ...]]
 ) -> None:
     with Store.open(url, Settings.read(store_patience_s=0.2)) as store:
         with pytest.raises(StoreError) as told:
@@ -192,7 +113,7 @@ def test_who_waits_too_long_is_told_so(
 
 
 def test_a_connection_that_is_cut_is_said_and_the_next_run_goes_on(
-    postgres_url: str, undisturbed: list[tuple[Any, ...]]
+    feeding: ModuleType, postgres_url: str, undisturbed: list[tuple[Any, ...]]
 ) -> None:
     with Store.open(postgres_url) as store:
         feeding.at_statement(store.engine, "UPDATE source", 3, lambda: cut(postgres_url))
@@ -204,7 +125,7 @@ def test_a_connection_that_is_cut_is_said_and_the_next_run_goes_on(
 
 
 def test_a_connection_that_is_cut_among_the_rows_is_said(
-    postgres_url: str, undisturbed: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+    feeding: ModuleType, postgres_url: str, undisturbed: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import psycopg
 
@@ -237,47 +158,8 @@ def cut(url: str) -> None:
     engine.dispose()
 
 
-@dataclass(frozen=True)
-class Server:
-    """A PostgreSQL of one's own, which may be stopped."""
-
-    programs: Path
-    room: Path
-    as_user: list[str]
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
-
-    def crash(self) -> None:
-        self._control("-m", "immediate", "stop")
-
-    def start(self) -> None:
-        self._control("-l", f"{self.room}/log", "-o", f"-p {self.port} -k {self.room}", "start")
-
-    def _control(self, *words: str) -> None:
-        program = f"{self.programs}/pg_ctl"
-        conftest._call([*self.as_user, program, "-D", f"{self.room}/data", "-w", *words], self.room)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    programs = conftest._postgres_programs()
-    if programs is None:
-        conftest._lacking("PostgreSQL", "a server that can be stopped")
-    with tempfile.TemporaryDirectory(prefix="forecast-postgres-", ignore_cleanup_errors=True) as folder:
-        room = Path(folder)
-        as_user = conftest._unprivileged(room)
-        one = Server(programs, room, as_user, conftest._start_postgres(programs, room, as_user))
-        try:
-            yield one
-        finally:
-            one.crash()
-
-
 def test_a_server_that_crashes_is_said_and_the_next_run_goes_on(
-    server: Server, undisturbed: list[tuple[Any, ...]]
+    feeding: ModuleType, server: Server, undisturbed: list[tuple[Any, ...]]
 ) -> None:
     with Store.open(server.url) as store:
         feeding.at_statement(store.engine, "UPDATE source", 4, server.crash)

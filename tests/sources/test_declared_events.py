@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from forecast.errors import DataError, DeclarationError
-from forecast.sources import Declaration, check, read
+from forecast.sources import Batch, Declaration, check, read
+from forecast.store import Store
+from forecast.tables import Columns, SeriesInfo
 
 Write = Callable[..., Path]
 EVENTS = (
@@ -20,6 +22,8 @@ EVENTS = (
     "strike,2024-02-06,,north,",
     "feast,2024-02-07,,,PT",
 )
+
+COUNTRIES = {"north": "DE-BY", "south": "PT"}
 
 
 @pytest.fixture
@@ -103,3 +107,20 @@ def test_a_parquet_table_and_the_sample_take_events(demand: Path, write: Write, 
     assert table.observed(table.series[0], "event cup").sum() == 32 * 48
     pd.read_csv(demand, parse_dates=["ds"]).to_parquet(tmp_path / "demand.parquet")
     assert hours(tmp_path / "demand.parquet", declared(events=str(events))) == {"event cup": [0, 0]}
+
+
+def test_a_store_takes_events_beside_what_it_tells_itself(tmp_path: Path, write: Write) -> None:
+    stamps = pd.date_range("2024-02-01T00:00Z", periods=240, freq="1h")
+    frame = pd.concat(
+        pd.DataFrame({"unique_id": name, "ds": stamps, "y": np.arange(240.0)}) for name in ("north", "south")
+    )
+    told = tuple(SeriesInfo(unique_id=name, zone="Europe/Lisbon", country=code) for name, code in COUNTRIES.items())
+    with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
+        store.add(Batch(frame, Columns(), told), "test")
+    place = f"store:sqlite:///{tmp_path}/store.db"
+    mine = Declaration.of({"events": str(write(*EVENTS, name="events.csv"))})
+    demand = read(place, mine)
+    assert {one.unique_id: one.country for one in demand.series} == COUNTRIES
+    sums = {name: [demand.observed(one, name).sum() for one in demand.series] for name in demand.columns.known}
+    assert sums == {"event fair": [48, 48], "event feast": [0, 24], "event strike": [24, 0]}
+    assert check(place, mine).ok

@@ -205,6 +205,18 @@ def test_what_a_source_does_not_say_stays(store: Store) -> None:
     assert kept.step == "0 days 01:00:00"
 
 
+def test_a_series_may_be_described_before_its_first_value(store: Store) -> None:
+    store.describe(
+        SeriesInfo(unique_id="north", step="1h", zone="Asia/Kolkata"), SeriesInfo(unique_id="all", step="1h")
+    )
+    half = metered(5).assign(ds=lambda one: one["ds"] + pd.Timedelta("30min"))
+    store.add(Batch(half), "test")
+    with pytest.raises(DataError, match="not on its clock"):
+        store.add(Batch(metered(5)), "test")
+    assert store.series()["north"].zone == "Asia/Kolkata"
+    assert len(store.demand(only=["north"]).series[0]) == 5
+
+
 def test_series_of_different_frequency_make_no_table(store: Store) -> None:
     store.add(Batch(metered(5)), "test")
     quarter = pd.date_range(START, periods=5, freq="15min")

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from forecast.cli import audit, backtest, bench, check, demo, explain, ingest, predict, search, serve, store, train
+from forecast.cli import (
+    audit,
+    backtest,
+    bench,
+    check,
+    demo,
+    describe,
+    explain,
+    ingest,
+    predict,
+    search,
+    serve,
+    store,
+    train,
+)
 from forecast.cli.mistakes import run
 
 HELP = """Electricity-demand forecasts: train, judge, promote and serve networks on your own meters.
@@ -27,6 +41,7 @@ app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
+app.command("describe")(describe.describe)
 app.command("store")(store.store)
 app.command("forget")(store.forget)
 app.command("backup")(store.backup)

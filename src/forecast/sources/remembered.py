@@ -10,11 +10,12 @@ from forecast.errors import DeclarationError
 from forecast.settings import Settings
 from forecast.sources.declaration import Declaration
 from forecast.sources.raw import Raw, roles_of
+from forecast.sources.tidy import with_declared_events
 from forecast.store import Store
 from forecast.tables import Demand
 
 WORD = "store"
-_FREE = ("only", "known", "past", "static", "country", "forecast_only")
+_FREE = ("only", "known", "past", "static", "country", "events", "forecast_only", "event_names")
 
 
 def is_store(data: str) -> bool:
@@ -49,7 +50,7 @@ class Remembered:
         if wrong:
             raise DeclarationError(
                 f"the store tells clock, unit and columns itself, and --{wrong[0].replace('_', '-')} is given",
-                f"only {', '.join(f'--{name}' for name in _FREE[:5])} beside it", "leave it away",
+                f"only {', '.join(f'--{name}' for name in _FREE[:6])} beside it", "leave it away",
             )  # fmt: skip
 
     @cached_property
@@ -57,9 +58,10 @@ class Remembered:
         asked = self.asked
         chosen = (*asked.known, *asked.past, *asked.static)
         with Store.open(store_url(self.data), Settings.read()) as store:
-            return store.demand(
+            demand = store.demand(
                 only=asked.only, covariates=chosen or None, forecast_only=asked.forecast_only, country=asked.country
             )
+        return with_declared_events(demand, asked)
 
     def read(self) -> Demand:
         """The stored series with all their versions.

@@ -72,6 +72,11 @@ def demand_of_tidy(table: Tidy, name: str, declaration: Declaration) -> Demand:
         country=declaration.country,
         forecast_only=declaration.forecast_only,
     ).with_countries(declaration.countries)
+    return with_declared_events(demand, declaration)
+
+
+def with_declared_events(demand: Demand, declaration: Declaration) -> Demand:
+    """The table with the columns of the declared events; the table itself where none are declared."""
     if declaration.events is None:
         return demand
     return with_events(demand, read_events(declaration.events), declaration.event_names, partial=bool(declaration.only))

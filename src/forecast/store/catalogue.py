@@ -24,12 +24,12 @@ class Entry:
     Attributes:
         number: its key.
         info: what is known of it; zone, unit, step and delay are always told.
-        anchor: one stamp of its clock, seconds since 1970.
+        anchor: one stamp of its clock, seconds since 1970; None until it has a value.
     """
 
     number: int
     info: SeriesInfo
-    anchor: int
+    anchor: int | None
 
     @property
     def step_seconds(self) -> int:
@@ -65,7 +65,7 @@ def register(connection: Connection, told: SeriesInfo, step_seconds: int | None,
         connection: of a writer.
         told: what is said.
         step_seconds: length of a period as read from the stamps, where `told` leaves it open.
-        anchor: one stamp of its clock, for a series that is new.
+        anchor: one stamp of its clock, for a series that has none yet.
 
     Raises:
         DataError: unit or step contradict what is stored, or nothing tells the step of a new series.
@@ -76,9 +76,11 @@ def register(connection: Connection, told: SeriesInfo, step_seconds: int | None,
     said = {name: value for name, value in told.model_dump(exclude_none=True).items() if value != {}}
     _refuse_change(known.info, told)
     merged = known.info.model_copy(update={**said, "static": {**known.info.static, **told.static}})
-    if merged != known.info:
-        connection.execute(update(SERIES).where(SERIES.c.id == known.number).values(_columns(merged)))
-    return Entry(known.number, merged, known.anchor)
+    settled = known.anchor if known.anchor is not None else anchor
+    if merged != known.info or settled != known.anchor:
+        values = {**_columns(merged), "anchor": settled}
+        connection.execute(update(SERIES).where(SERIES.c.id == known.number).values(values))
+    return Entry(known.number, merged, settled)
 
 
 def _add(connection: Connection, told: SeriesInfo, step_seconds: int | None, anchor: int | None) -> Entry:
@@ -89,10 +91,10 @@ def _add(connection: Connection, told: SeriesInfo, step_seconds: int | None, anc
         )  # fmt: skip
     step = told.step or str(pd.Timedelta(seconds=step_seconds))
     full = told.model_copy(update={"step": step, "delay": told.delay or "0h", "unit": told.unit or "MW"})
-    values = {**_columns(full), "unique_id": told.unique_id, "anchor": anchor or 0}
+    values = {**_columns(full), "unique_id": told.unique_id, "anchor": anchor}
     number = connection.execute(insert(SERIES).values(values)).inserted_primary_key
     assert number is not None
-    return Entry(int(number[0]), full.model_copy(update={"zone": full.zone or "UTC"}), anchor or 0)
+    return Entry(int(number[0]), full.model_copy(update={"zone": full.zone or "UTC"}), anchor)
 
 
 def _refuse_change(known: SeriesInfo, told: SeriesInfo) -> None:

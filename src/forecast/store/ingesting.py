@@ -112,7 +112,7 @@ def _register(connection: Connection, batch: Batch, names: npt.NDArray[np.object
     order = np.argsort(codes_N, kind="stable")
     parts = np.split(ds_N[order], np.cumsum(np.bincount(codes_N, minlength=len(found)))[:-1])
     for name, mine_N in zip(map(str, found), parts, strict=True):
-        if name not in known or name in told:
+        if name not in known or name in told or known[name].anchor is None:
             info = told.pop(name, SeriesInfo(unique_id=name))
             entries[name] = catalogue.register(connection, info, _step(mine_N), int(mine_N[0]))
         else:
@@ -133,6 +133,7 @@ def _step(ds_N: Ints) -> int | None:
 
 
 def _check_clock(name: str, entry: Entry, ds_N: Ints) -> None:
+    assert entry.anchor is not None  # registered with these stamps
     off_N = (ds_N - entry.anchor) % entry.step_seconds != 0
     if off_N.any():
         raise DataError(

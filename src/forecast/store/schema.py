@@ -32,7 +32,7 @@ SERIES = Table(
     Column("unit", Text, nullable=False),
     Column("step_seconds", Integer, nullable=False),
     Column("delay_seconds", Integer, nullable=False),
-    Column("anchor", BigInteger, nullable=False),  # one stamp of its clock; all others are whole steps away
+    Column("anchor", BigInteger),  # one stamp of its clock, once it has one; all others are whole steps away
     Column("latitude", Double),
     Column("longitude", Double),
     Column("parent", Text),

@@ -139,14 +139,15 @@ class Store:
         with reading(self.engine) as connection:
             return {name: entry.info for name, entry in catalogue.entries(connection).items()}
 
-    def describe(self, info: SeriesInfo) -> SeriesInfo:
-        """Writes what is said of a series and returns all that is known of it.
+    def describe(self, *told: SeriesInfo) -> None:
+        """Writes what is said of some series, all or none; what is not said stays as it is.
 
         Raises:
             DataError: unit or step contradict what is stored, or a new series comes without a step.
         """
         with writing(self.engine) as connection:
-            return catalogue.register(connection, info, None, None).info
+            for one in told:
+                catalogue.register(connection, one, None, None)
 
     def demand(
         self, *, only: Sequence[str] = (), covariates: Sequence[str] | None = None,
