@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Parents = Annotated[
     str | None,
     typer.Option(
-        help="Make children sum to their parents: pairs north:all,south:all, a CSV with child,parent, or the word store."
+        help="Make children sum to parents: pairs north:all,south:all, a CSV with child,parent, or the word store."
     ),
 ]
 Reconcile = Annotated[

@@ -26,7 +26,6 @@ from forecast.recipe.models import (
 )
 from forecast.tables.forecast import LEVELS
 
-
 WeatherShown = Literal["vintages", "actuals", "resampled"]
 
 
@@ -58,9 +57,9 @@ class Recipe(_Frozen):
         features: the columns it reads.
         context: history that a network sees, as a duration ("7d").
         quantiles: the levels it forecasts; 0.5 must be one.
-        weather: what training shows of covariates known ahead that have versions: "vintages", each window those that its
-            cutoff knew; "actuals", what came true; "resampled", that with the errors of other days' forecasts added.
-            Judging and forecasting always read vintages.
+        weather: what training shows of covariates known ahead that have versions: "vintages", each window those that
+            its cutoff knew; "actuals", what came true; "resampled", that with the errors of other days' forecasts
+            added. Judging and forecasting always read vintages.
         correction: whether, and how, the errors of the last days correct a forecast and widen or narrow its intervals.
     """
 
