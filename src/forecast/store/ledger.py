@@ -30,6 +30,9 @@ ASIDE = ("issued_at",)
 
 Row = dict[str, Any]
 Key = tuple[str, int, int]
+Ints = npt.NDArray[np.int64]
+_UNIT = {"s": SECOND, "ms": 1_000_000, "us": 1_000, "ns": 1}
+"""Nanoseconds of what a stamp counts."""
 
 
 def record_all(connection: Connection, several: Sequence[Issued]) -> int:
@@ -145,17 +148,20 @@ def _rows(one: Issued, entries: Mapping[str, Entry]) -> Iterator[Row]:
         "data_digest": one.data_digest, "rung": one.rung, "reason": one.reason, "levels": json.dumps(levels),
         "warnings": json.dumps(list(one.forecast.warnings), ensure_ascii=False),
     }  # fmt: skip
-    for (name, _), part in frame.sort_values(["unique_id", "cutoff", "ds"]).groupby(["unique_id", "cutoff"]):
-        entry, ds_H = entries[str(name)], _seconds(part["ds"])
+    name_N, ds_N, cutoff_N = frame["unique_id"].to_numpy(dtype=str), _seconds(frame["ds"]), _seconds(frame["cutoff"])
+    values_NQ = frame[numbers].to_numpy(dtype="<f8")
+    order = np.lexsort((ds_N, cutoff_N, name_N))
+    changed_N = (name_N[order][1:] != name_N[order][:-1]) | (np.diff(cutoff_N[order]) != 0)
+    for rows_H in np.split(order, np.flatnonzero(changed_N) + 1):
+        name, ds_H = str(name_N[rows_H[0]]), ds_N[rows_H]
         yield {
-            **shared, "series_id": entry.number, "cutoff": int(_seconds(part["cutoff"])[0]), "first_ds": int(ds_H[0]),
-            "steps": len(ds_H), "step_seconds": _step(str(name), ds_H, entry),
-            "values": part[numbers].to_numpy(dtype="<f8").tobytes(),
+            **shared, "series_id": entries[name].number, "cutoff": int(cutoff_N[rows_H[0]]), "first_ds": int(ds_H[0]),
+            "steps": len(ds_H), "step_seconds": _step(name, ds_H, entries[name]), "values": values_NQ[rows_H].tobytes(),
         }  # fmt: skip
 
 
-def _seconds(stamps: pd.Series) -> npt.NDArray[np.int64]:
-    nanoseconds = stamps.dt.tz_convert("UTC").to_numpy(dtype="datetime64[ns]").astype(np.int64)
+def _seconds(stamps: pd.Series) -> Ints:
+    nanoseconds = pd.DatetimeIndex(stamps).asi8 * _UNIT[pd.DatetimeIndex(stamps).unit]
     split_N = nanoseconds % SECOND != 0
     if split_N.any():
         raise DataError(
@@ -165,7 +171,7 @@ def _seconds(stamps: pd.Series) -> npt.NDArray[np.int64]:
     return np.asarray(nanoseconds // SECOND)
 
 
-def _step(name: str, ds_H: npt.NDArray[np.int64], entry: Entry) -> int:
+def _step(name: str, ds_H: Ints, entry: Entry) -> int:
     steps = np.unique(np.diff(ds_H))
     if len(steps) > 1:
         told = ", ".join(str(pd.Timedelta(seconds=int(one))) for one in steps[:3])

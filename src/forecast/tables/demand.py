@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError
+from forecast.tables.digest import digest_of
 from forecast.tables.series import Columns, Floats, Ints, Series
 from forecast.tables.units import output_factor, power_unit
 from forecast.tables.versions import NEVER, Versions, needed
@@ -276,24 +275,7 @@ class Demand:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything this table shows."""
-        head = [self.columns.dynamic, str(self.step), self.unit, str(self.delay), self.country]
-        total = hashlib.sha256(json.dumps(head).encode())
-        for one in self.series:
-            told = [one.unique_id, one.zone, one.start.value, dict(one.static), *filter(None, [one.country])]
-            total.update(json.dumps(told).encode())
-            # Up to the last shown value: rows that are appended later do not change what was known.
-            for name in self.columns.dynamic:
-                shown_T = self.observed(one, name)
-                total.update(shown_T[: _length(np.isfinite(shown_T))].tobytes() + b"|")
-            if one.available_at_T is not None:
-                known_T = self.known_rows(one) & np.isfinite(one.values_TC[:, : len(self.columns.observed)]).any(1)
-                total.update(np.where(known_T, one.available_at_T, -1)[: _length(known_T)].tobytes() + b"|")
-            for name, versions in sorted(self.versions.items()):
-                mine = versions.rows(one.first_row, len(one))
-                counts_T = np.diff(mine.first_R1)
-                for part in (counts_T[: _length(counts_T > 0)], mine.available_V, mine.values_V):
-                    total.update(name.encode() + part.tobytes() + b"|")
-        return total.hexdigest()
+        return digest_of(self)
 
 
 def _moved(one: Series, arena_RC: Floats, stated_R: Ints | None) -> Series:
@@ -301,8 +283,3 @@ def _moved(one: Series, arena_RC: Floats, stated_R: Ints | None) -> Series:
     rows = slice(one.first_row, one.first_row + len(one))
     told_T = one.available_at_T if stated_R is None else stated_R[rows]
     return replace(one, values_TC=arena_RC[rows], available_at_T=told_T)
-
-
-def _length(shown_T: Bools) -> int:
-    """How many rows there are up to the last one shown."""
-    return len(shown_T) - int(np.argmax(shown_T[::-1])) if shown_T.any() else 0
