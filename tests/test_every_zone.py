@@ -137,8 +137,9 @@ class Days(NamedTuple):
 
 @lru_cache(maxsize=1)
 def all_changes() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The changes, 2000 to 2035, of one zone of each kind."""
-    return {zone: changes(clock.zone(zone), 2000, 2035) for zone in distinct_zones()}
+    """The changes, 2000 to 2035, of one zone of each kind that has any."""
+    changing = [zone for zone in distinct_zones() if rules(zone)[0] or b"," in rules(zone)[2]]
+    return {zone: changes(clock.zone(zone), 2000, 2035) for zone in changing}
 
 
 @lru_cache(maxsize=1)

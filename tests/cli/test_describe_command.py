@@ -42,7 +42,7 @@ def test_series_are_told_and_told_again(tmp_path: Path) -> None:
         ("unique_id,zone\nnorth,Europe/Lisboa\n", "line 2: zone 'Europe/Lisboa' is not known"),
         ("unique_id,latitude\nnorth,95\n", "line 2: latitude is 95"),
         ("unique_id,rooms\nnorth,many\n", "line 2: could not convert"),
-        ("unique_id\nnorth\n", "frequency of a new series"),
+        ("unique_id\nnorth\n", "nothing tells the frequency of a new series"),
     ],
 )
 def test_what_does_not_fit_is_told_by_line(tmp_path: Path, text: str, words: str) -> None:

@@ -183,7 +183,7 @@ def test_a_history_before_the_stored_one_is_not_late(store: Store) -> None:
         (Batch(metered(5).assign(available_at=START - HOUR)), "before their period began"),
         (Batch(metered(5).assign(y=np.inf)), "are infinite"),
         (Batch(metered(5, first=pd.Timestamp("2199-01-01T00:00Z"))), "in the future"),
-        (Batch(metered(1, name="new")), "one row is too few"),
+        (Batch(metered(1, name="new")), "nothing tells the frequency"),
     ],
 )
 def test_what_does_not_fit_is_refused_as_a_whole(store: Store, batch: Batch, words: str) -> None:

@@ -15,6 +15,8 @@ from forecast.store.schema import SERIES, SOURCE, VARIABLE
 from forecast.tables import Columns, SeriesInfo
 
 TARGET = "y"
+MOST_NAMED = 10_000
+"""Of more than so many, all are asked for: a statement has room for some 30,000 values."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,11 @@ class Entry:
 
 def entries(connection: Connection, names: Iterable[str] | None = None) -> dict[str, Entry]:
     """The registered series by name, in the order of their names; some of them only."""
-    wanted = select(SERIES)
-    if names is not None:
-        wanted = wanted.where(SERIES.c.unique_id.in_(sorted(set(names))))
-    found = {row.unique_id: _entry(row) for row in connection.execute(wanted)}
+    wanted, chosen = select(SERIES), None if names is None else set(names)
+    if chosen is not None and len(chosen) <= MOST_NAMED:
+        wanted = wanted.where(SERIES.c.unique_id.in_(sorted(chosen)))
+    rows = connection.execute(wanted).all()
+    found = {row.unique_id: _entry(row) for row in rows if chosen is None or row.unique_id in chosen}
     return {name: found[name] for name in sorted(found)}
 
 
@@ -86,8 +89,8 @@ def register(connection: Connection, told: SeriesInfo, step_seconds: int | None,
 def _add(connection: Connection, told: SeriesInfo, step_seconds: int | None, anchor: int | None) -> Entry:
     if told.step is None and step_seconds is None:
         raise DataError(
-            "one row is too few to read the frequency of a new series from", "two or more, or a declared frequency",
-            "declare it with --freq", series=told.unique_id,
+            "nothing tells the frequency of a new series", "two stamps or more, or a declared frequency",
+            "declare it with --freq, or as step in what is described", series=told.unique_id,
         )  # fmt: skip
     step = told.step or str(pd.Timedelta(seconds=step_seconds))
     full = told.model_copy(update={"step": step, "delay": told.delay or "0h", "unit": told.unit or "MW"})

@@ -161,7 +161,8 @@ def _rows(one: Issued, entries: Mapping[str, Entry]) -> Iterator[Row]:
 
 
 def _seconds(stamps: pd.Series) -> Ints:
-    nanoseconds = pd.DatetimeIndex(stamps).asi8 * _UNIT[pd.DatetimeIndex(stamps).unit]
+    index = pd.DatetimeIndex(stamps)
+    nanoseconds = index.asi8 * _UNIT[index.unit]
     split_N = nanoseconds % SECOND != 0
     if split_N.any():
         raise DataError(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, func, select
 
 from forecast import clock
-from forecast.store.catalogue import Origin
+from forecast.store.catalogue import MOST_NAMED, Origin
 from forecast.store.reading import Rows, Wish, read_rows
 from forecast.store.schema import OBSERVATION, SERIES
 
@@ -69,7 +69,9 @@ def _late(connection: Connection, loose: Loose, variable: int, source: Origin) -
     numbers = np.unique(loose.series_N)
     table = OBSERVATION.c
     first = select(func.min(table.ds)).where(table.series_id == SERIES.c.id, table.variable_id == variable)
-    asked = select(SERIES.c.id, first.scalar_subquery()).where(SERIES.c.id.in_(numbers.tolist()))
+    asked = select(SERIES.c.id, first.scalar_subquery())
+    if len(numbers) <= MOST_NAMED:
+        asked = asked.where(SERIES.c.id.in_(numbers.tolist()))
     begins = {number: ds for number, ds in connection.execute(asked) if ds is not None}
     never = np.iinfo(np.int64).max
     begin_N = np.array([begins.get(int(one), never) for one in numbers])[np.searchsorted(numbers, loose.series_N)]
