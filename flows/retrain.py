@@ -20,7 +20,7 @@ from pydantic import SecretStr, ValidationError
 from flows import report, steps, terminal
 from flows.kept import Kept
 from forecast.cli.mistakes import run
-from forecast.cli.options import Data, Every, Gate, Horizon, Refit, Warm, Workers, with_data
+from forecast.cli.options import Data, Every, Gate, Horizon, Quality, Refit, Warm, Workers, with_data
 from forecast.cli.refitting import Refitting
 from forecast.errors import DeclarationError
 from forecast.forecaster import read_spec
@@ -159,6 +159,7 @@ def command(
         str | None, typer.Option(help="At which moments networks are trained: any, 1d, 6h [as --every].")
     ] = None,
     workers: Workers = 1,
+    quality: Quality = "keep",
     work: Annotated[
         Path | None, typer.Option(help="Folder of tables, walks and models, kept between runs [mlruns/work].")
     ] = None,
@@ -179,7 +180,7 @@ def command(
     plan = {
         "recipes": [name.strip() for name in recipe.split(",") if name.strip()], "weeks": weeks, "every": every,
         "gate": gate, "horizon": horizon, "refit": again.when, "warm": again.warm,
-        "until": _until(until, data), "train_every": train_every,
+        "until": _until(until, data), "train_every": train_every, "quality": quality,
     }  # fmt: skip
     _refuse_early(data, plan, register)
     place = work or Settings.read().mlruns / "work"

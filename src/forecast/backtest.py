@@ -131,6 +131,7 @@ def walk(
     gap: pd.Timedelta = NO_GAP,
     workers: int = 1,
     refresh: RefreshFunction | None = None,
+    truth: Demand | None = None,
     progress: WalkProgress | None = None,
 ) -> Walk:
     """Walks forward; each model is fitted at its fold's first cutoff and answers all its cutoffs in one pass.
@@ -144,6 +145,7 @@ def walk(
         gap: time between the end of training and the fold's first cutoff.
         workers: processes that run folds side by side.
         refresh: makes a fold's fit from the fold's before instead of fitting anew; the first is always fitted.
+        truth: the table that is scored against, such as one without what quality finds wrong; `demand` where None.
         progress: told after every fold.
 
     Raises:
@@ -166,7 +168,9 @@ def walk(
         if progress is not None:
             progress.fold(name, sum(model == name for model, _ in done), len(folds))
     ordered = [(job.model, *done[job.model, job.fold]) for job in jobs]
-    table = _with_actuals(pd.concat([frame for _, frame, _ in ordered], ignore_index=True), demand)
+    table = _with_actuals(
+        pd.concat([frame for _, frame, _ in ordered], ignore_index=True), demand if truth is None else truth
+    )
     fitted_by = {name: [one for model, _, one in ordered if model == name] for name in fits}
     return Walk(table, fitted_by, [plan.cutoffs[places] for places in folds])
 

@@ -23,6 +23,7 @@ from forecast.recipe import (
     CorrectionConfig,
     EnsembleModel,
     NetworkModel,
+    QualityTreatment,
     Recipe,
     RidgeModel,
     SeasonalNaiveModel,
@@ -127,6 +128,11 @@ DEFAULT = Recipe(
 _NETWORKS = (RNN, LSTM, GRU, ATTENTION, SEQ2SEQ, TRANSFORMER, CONVOLUTION)
 _BASELINES = (RIDGE, TREES, SEASONAL_NAIVE_DAY, SEASONAL_NAIVE_WEEK)
 RECIPES = {recipe.name: recipe for recipe in (DEFAULT, *_NETWORKS, *_BASELINES)}
+
+
+def treated(recipe: Recipe, quality: QualityTreatment) -> Recipe:
+    """The recipe with what quality finds masked, where that is wanted or its own file says so."""
+    return recipe if quality == "keep" else recipe.model_copy(update={"quality": quality})
 
 
 def named(name: str) -> Recipe:

@@ -198,6 +198,8 @@ class WindowSet:
             seen_BW &= shown_BW
             if "y" not in demand.versions:
                 target_mask_BH &= shown_BW[:, ahead]
+        if demand.doubted_R is not None:
+            target_mask_BH &= ~demand.doubted_R[place_BW[:, ahead]]
         target_BH = np.where(target_mask_BH, values_BWC[:, ahead, 0], np.float32(0))
         for plane, name in enumerate(demand.columns.dynamic):
             if name in demand.versions:

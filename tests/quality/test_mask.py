@@ -86,9 +86,9 @@ def test_every_version_of_a_masked_value_is_gone() -> None:
 def test_a_repaired_unit_slip_is_context_and_no_truth() -> None:
     clean, wrong = faulty("unit slip", 1000, 1029, upward=False)
     put = repaired(wrong, examine(wrong).treating("unit slip", "repaired for context"))
-    np.testing.assert_allclose(y_of(put.context), y_of(clean), rtol=1e-6)
+    np.testing.assert_allclose(put.series[0].values_TC[:, 0], y_of(clean), rtol=1e-6)
     assert np.flatnonzero(put.doubted_R).tolist() == list(range(1000, 1030))
-    assert np.flatnonzero(np.isnan(y_of(put.truth))).tolist() == list(range(1000, 1030))
+    assert np.flatnonzero(np.isnan(y_of(put))).tolist() == list(range(1000, 1030))
 
 
 @pytest.mark.parametrize("upward", [True, False])
@@ -99,17 +99,19 @@ def test_a_repaired_clock_slip_is_known_no_earlier_than_it_was(upward: bool) -> 
     first, last = ((stamp - START) // wrong.step for stamp in (one.first, one.last))
     put = repaired(wrong, found)
     inner = slice(max(first, 1000) + 2, min(last, 1239) - 2)
-    np.testing.assert_array_equal(y_of(put.context)[inner], y_of(clean)[inner])
-    assert np.isnan(y_of(put.truth)[first : last + 1]).all()
+    np.testing.assert_array_equal(put.series[0].values_TC[inner, 0], y_of(clean)[inner])
+    assert np.isnan(y_of(put)[first : last + 1]).all()
     cutoff = START + 1100 * wrong.step  # the reading of the hour before it came in late, or early
-    newest = np.flatnonzero(np.isfinite(y_of(put.context.as_of(cutoff))))[-1]
+    narrowed = put.as_of(cutoff)
+    shown_T = narrowed.known_rows(narrowed.series[0]) & np.isfinite(narrowed.series[0].values_TC[:, 0])
+    newest = np.flatnonzero(shown_T)[-1]
     assert newest == (1098 if upward else 1099)
 
 
 def test_findings_without_a_cure_are_masked_by_both() -> None:
     _, wrong = faulty("stuck meter", 1000, 1029)
     report = examine(wrong)
-    np.testing.assert_array_equal(y_of(repaired(wrong, report).context), y_of(mask(wrong, report)))
+    np.testing.assert_array_equal(y_of(repaired(wrong, report)), y_of(mask(wrong, report)))
     with pytest.raises(DeclarationError, match="a stuck meter cannot be repaired; expected one of unit slip"):
         report.treating("stuck meter", "repaired for context")
 

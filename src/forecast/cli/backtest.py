@@ -15,6 +15,7 @@ from forecast.cli.options import (
     Every,
     Gate,
     Horizon,
+    Quality,
     Refit,
     Start,
     Warm,
@@ -43,6 +44,7 @@ def backtest(
     ] = "default,ridge,seasonal_naive_week",
     out: Annotated[Path | None, typer.Option(help="Write the walk's table: .parquet or .csv.")] = None,
     workers: Workers = 1,
+    quality: Quality = "keep",
 ) -> None:
     """Walk forward over DATA: train on the past only, forecast every cutoff, and show how each recipe did.
 
@@ -51,13 +53,16 @@ def backtest(
     from forecast import metrics
     from forecast.backtest import Plan, walk
     from forecast.calendars import told
+    from forecast.quality import cleaned
     from forecast.recipe import Task
+    from forecast.recipes import treated
     from forecast.training import fit
 
     if out is not None:
         check_out(out)
     check_workers(workers)
-    again, recipes = Refitting.of(refit, warm), parse_recipes(recipe)
+    again = Refitting.of(refit, warm)
+    recipes = [treated(one, quality) for one in parse_recipes(recipe)]
     workers, processes = again.sharing(recipes, workers)
     demand = data.demand()
     zone = demand.series[0].zone
@@ -72,7 +77,8 @@ def backtest(
             for one in recipes
         }
         walked = walk(
-            demand, fits, plan, refit=again.when, workers=workers, refresh=again.refresh, progress=shown
+            demand, fits, plan, refit=again.when, workers=workers, refresh=again.refresh,
+            truth=cleaned(demand) if quality == "mask" else None, progress=shown,
         )  # fmt: skip
     first = next(iter(walked.fitted.values()))[0].forecaster.spec
     scores = metrics.score(walked.table, scales=first.scales, zones=demand.zones)

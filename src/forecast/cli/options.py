@@ -207,6 +207,10 @@ Warm = Annotated[
         "--warm", help="Train again from the fit before, with few epochs, instead of anew.", rich_help_panel=_WALK
     ),
 ]
+Quality = Annotated[
+    Literal["keep", "mask"],
+    typer.Option(help="What quality finds wrong: keep it, or mask it, so that it is neither learned nor scored."),
+]
 Workers = Annotated[int, typer.Option(help="Processes that work side by side.", rich_help_panel=_WALK)]
 
 

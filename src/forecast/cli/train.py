@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from forecast.cli.console import bars, console
-from forecast.cli.options import Data, check_workers, with_data
+from forecast.cli.options import Data, Quality, check_workers, with_data
 from forecast.errors import DeclarationError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def train(
     ] = "any",
     gate: Annotated[str | None, typer.Option(help="When a delivery day is due, such as D-1T10:00.")] = None,
     until: Annotated[str | None, typer.Option(help="Learn only from what was known at this stamp.")] = None,
+    quality: Quality = "keep",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Folder for checkpoints: a killed run goes on from there, to the same bits.")
     ] = None,
@@ -50,14 +51,14 @@ def train(
     """
     from forecast.forecaster import check_target
     from forecast.recipe import Task
-    from forecast.recipes import named
+    from forecast.recipes import named, treated
     from forecast.training import cores, fit
 
     check_target(out)
     processes = workers if workers is not None else cores()
     check_workers(processes)
     demand = data.demand()
-    chosen = named(recipe)
+    chosen = treated(named(recipe), quality)
     if until is not None:
         demand = demand.as_of(aware(until, "--until", demand.series[0].zone))
     task = Task(horizon=_asked(horizon, every, gate, demand), every=every, gate=gate)

@@ -77,5 +77,9 @@ class Echo:
             inside_WKH = place_WKH < reach
             there = (np.arange(wanted)[:, None, None], np.where(inside_WKH, place_WKH, 0), 0)
             known_SWKH[number] = raw.mask_BWC[there] & inside_WKH
+            if demand.doubted_R is not None:
+                ends_W = row_N[index_SW[number]][:, None, None]
+                rows_WKH = np.clip(ends_W - reach + place_WKH, 0, len(demand.series[number]) - 1)
+                known_SWKH[number] &= ~demand.doubted_R[demand.series[number].first_row + rows_WKH]
             y_SWKH[number] = np.where(known_SWKH[number], raw.values_BWC[there], np.float32(0))
         return cls(y_SWKH, known_SWKH)

@@ -9,7 +9,7 @@ from forecast.quality.examine import examine
 from forecast.quality.finding import REPAIRABLE, RULES, Finding, QualityReport
 from forecast.quality.limits import Limits
 from forecast.quality.mask import mask
-from forecast.quality.repair import Repaired, repaired
+from forecast.quality.repair import cleaned, repaired
 
 __all__ = [
     "REPAIRABLE",
@@ -17,7 +17,7 @@ __all__ = [
     "Finding",
     "Limits",
     "QualityReport",
-    "Repaired",
+    "cleaned",
     "duplicates",
     "examine",
     "mask",

@@ -6,41 +6,23 @@ filling would be taken from neighbours in time, some of which lie in the future 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from forecast.errors import DataError
+from forecast.quality.examine import examine
 from forecast.quality.finding import Finding, QualityReport
 from forecast.quality.mask import arena_rows, mask, rows_between, with_y
 from forecast.tables import Demand, Series
 
 
-@dataclass(frozen=True, eq=False)
-class Repaired:
-    """A table to look back on, and which of its values are no truth.
-
-    Attributes:
-        context: the table with repaired values; to be read as context only.
-        doubted_R: rows of its arena whose `y` was repaired: never a target, never scored.
-    """
-
-    context: Demand
-    doubted_R: np.ndarray
-
-    @cached_property
-    def truth(self) -> Demand:
-        """The table to learn from and to score on: repaired values are missing."""
-        y_R = np.where(self.doubted_R, np.float32(np.nan), self.context.arena_RC[:, 0])
-        return with_y(self.context, y_R, self.doubted_R)
-
-
-def repaired(demand: Demand, report: QualityReport) -> Repaired:
+def repaired(demand: Demand, report: QualityReport) -> Demand:
     """The table with the findings put right that are to be "repaired for context", and those masked that are to be.
 
-    A value that is moved back to the period before becomes known no earlier than it did in its own.
+    What was put right stands in `Demand.doubted_R`: windows show it as context, and never as a target or a score. A
+    value that is moved back to the period before becomes known no earlier than it did in its own.
 
     Raises:
         DataError: the table holds several versions of its values, of which each may be wrong in another way.
@@ -59,7 +41,16 @@ def repaired(demand: Demand, report: QualityReport) -> Repaired:
     series = [
         replace(one, available_at_T=known[one.unique_id]) if one.unique_id in moved else one for one in table.series
     ]
-    return Repaired(replace(table, series=tuple(series)), doubted_R)
+    return replace(table, series=tuple(series), doubted_R=doubted_R if doubted_R.any() else None)
+
+
+def cleaned(demand: Demand) -> Demand:
+    """The table without what `examine` finds wrong in it as far as it is known; unit slips are repaired for context.
+
+    Of a table with several versions of `y` everything is masked.
+    """
+    report = examine(demand).treating("unit slip", "repaired for context")
+    return mask(demand, report) if "y" in demand.versions else repaired(demand, report)
 
 
 def _put(demand: Demand, finding: Finding, y_R: np.ndarray, put_R: np.ndarray, known_T: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from forecast.recipe.models import (
     TrainingConfig,
     TreesModel,
 )
-from forecast.recipe.recipe import CorrectionConfig, Recipe, Task, WeatherShown
+from forecast.recipe.recipe import CorrectionConfig, QualityTreatment, Recipe, Task, WeatherShown
 
 __all__ = [
     "CorrectionConfig",
@@ -22,6 +22,7 @@ __all__ = [
     "Model",
     "NetworkModel",
     "PretrainingConfig",
+    "QualityTreatment",
     "Recipe",
     "RidgeModel",
     "SeasonalNaiveModel",

@@ -27,6 +27,7 @@ from forecast.recipe.models import (
 from forecast.tables.forecast import LEVELS
 
 WeatherShown = Literal["vintages", "actuals", "resampled"]
+QualityTreatment = Literal["keep", "mask"]
 
 
 class _Frozen(BaseModel):
@@ -60,6 +61,7 @@ class Recipe(_Frozen):
         weather: what training shows of covariates known ahead that have versions: "vintages", each window those that
             its cutoff knew; "actuals", what came true; "resampled", that with the errors of other days' forecasts
             added. Judging and forecasting always read vintages.
+        quality: whether what the rules of data quality find in the training table is kept, or masked and not learned.
         correction: whether, and how, the errors of the last days correct a forecast and widen or narrow its intervals.
     """
 
@@ -70,6 +72,7 @@ class Recipe(_Frozen):
     context: str = "7d"
     quantiles: tuple[float, ...] = LEVELS
     weather: WeatherShown = "vintages"
+    quality: QualityTreatment = "keep"
     correction: Annotated[CorrectionConfig | None, BeforeValidator(switched)] = None
 
     @model_validator(mode="after")

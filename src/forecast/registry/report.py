@@ -11,12 +11,14 @@ import pandas as pd
 
 from forecast.errors import RegistryError
 from forecast.metrics import score, sliced
+from forecast.quality import examine
 from forecast.recipe import Task
 from forecast.registry.explained import log_explanation
 from forecast.registry.listing import aliases
 from forecast.registry.models import Verdict, example_inputs, log_forecaster, promote, register
+from forecast.registry.quality import log_quality
 from forecast.registry.runs import Run, dataset_name, recipe_params, retraining
-from forecast.registry.words import recipe_note, retraining_note, weather_of, with_skill
+from forecast.registry.words import recipe_note, retraining_note, ui_of, weather_of, with_skill
 from forecast.settings import Settings
 from forecast.tables import Demand
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from forecast.backtest import Walk
     from forecast.training import Fitted
 
-LOCAL_UI = "http://127.0.0.1:5000"
 SLICED = ("lead", "hour", "day_type", "season")
 VERSION_SCORES = ("mae", "rmse", "mape", "coverage_80", "skill_vs_naive")
 
@@ -257,6 +258,7 @@ def _log_parent(run: Run, story: _Story) -> None:
     run.note(retraining_note(story.demand, story.task, story.scores, story.winner, reasons, story.weather))
     run.table(story.scores.sort_values("mae").reset_index(names="model"), "comparison")
     run.parquet(story.table, "walk")
+    log_quality(run, story.demand, examine(story.demand))
     if story.winner is not None:
         run.metrics(story.figures(story.winner), demand=story.demand)
     if story.scores["mae"].notna().any():
@@ -285,16 +287,12 @@ def _enlist(log: RetrainingLog, story: _Story, settings: Settings, logged: Any, 
     told = {"verdict": "promoted" if promoted else "not promoted", "version": number}
     run.tags(told)
     Run(run.store, log.children[story.winner], story.winner).tags(told)
-    page = f"{_ui(settings)}/#/models/{settings.model_name}/versions/{number}"
+    page = f"{ui_of(settings)}/#/models/{settings.model_name}/versions/{number}"
     return RetrainingLog(
         log.run_id, log.children, log.models, story.winner, number, promoted, {**log.urls, "version": page}
     )
 
 
 def _urls(run: Run) -> dict[str, str]:
-    ui = _ui(run.store.settings)
+    ui = ui_of(run.store.settings)
     return {"retraining": f"{ui}/{run.link}", "compare": f"{ui}/{run.store.compare_link}"}
-
-
-def _ui(settings: Settings) -> str:
-    return settings.mlflow_uri.rstrip("/") if settings.mlflow_uri.startswith("http") else LOCAL_UI

@@ -10,12 +10,15 @@ import pandas as pd
 
 from forecast.forecaster import ForecasterSpec
 from forecast.recipe import Task
+from forecast.settings import Settings
 from forecast.tables import Demand
 
 SHOWN = {
     "mae": "MAE", "rmse": "RMSE", "mape": "MAPE %", "mase": "MASE", "bias": "bias", "coverage_80": "80 % band covers",
     "skill_vs_naive": "skill vs naive",
 }  # fmt: skip
+
+LOCAL_UI = "http://127.0.0.1:5000"
 
 
 def retraining_note(
@@ -100,3 +103,8 @@ def _number(column: str, value: Any) -> str:
     if column in ("coverage_80", "skill_vs_naive"):
         return f"{100 * value:.0f} %"
     return f"{value:.4g}"
+
+
+def ui_of(settings: Settings) -> str:
+    """Where MLflow's pages are seen."""
+    return settings.mlflow_uri.rstrip("/") if settings.mlflow_uri.startswith("http") else LOCAL_UI

@@ -9,8 +9,8 @@ from forecast import clock
 from forecast.backtest import Plan
 from forecast.calendars import moment_inside
 from forecast.errors import NotEnoughHistory, RecipeError
-from forecast.recipe import Recipe, Task
-from forecast.recipes import named
+from forecast.recipe import QualityTreatment, Recipe, Task
+from forecast.recipes import named, treated
 from forecast.tables import Demand
 
 REFERENCE = "seasonal_naive_week"
@@ -25,6 +25,7 @@ class RetrainingPlan(BaseModel):
         every, gate, horizon, refit: the walk's moments, as on the command line.
         warm: a fold goes on from the fold before, instead of learning anew; only where there are several.
         until: learn and walk only with what was known at this stamp (aware); all of it where None.
+        quality: "mask": what quality finds wrong is neither learned nor scored.
         train_every: at which moments networks are trained; the walk's where None.
     """
 
@@ -39,6 +40,7 @@ class RetrainingPlan(BaseModel):
     warm: bool = False
     until: str | None = None
     train_every: str | None = None
+    quality: QualityTreatment = "keep"
 
     @model_validator(mode="after")
     def _warm_refits(self) -> RetrainingPlan:
@@ -59,7 +61,7 @@ class RetrainingPlan(BaseModel):
     @property
     def chosen(self) -> dict[str, Recipe]:
         """The candidates' recipes by name; raises RecipeError where one cannot be built or two share a name."""
-        by_name = {recipe.name: recipe for recipe in map(named, self.candidates)}
+        by_name = {one.name: treated(one, self.quality) for one in map(named, self.candidates)}
         if len(by_name) < len(self.candidates):
             raise RecipeError(f"two of {', '.join(self.candidates)} have one name", "a name for each", "rename one")
         return by_name

@@ -10,7 +10,8 @@ import pandas as pd
 
 from forecast import calendars
 from forecast.backtest import WalkProgress, walk
-from forecast.recipes import named
+from forecast.quality import cleaned
+from forecast.recipes import named, treated
 from forecast.registry.report import RetrainingLog, log_retraining
 from forecast.retraining.judgement import read_judgement
 from forecast.retraining.kept import WALK, folds_of, load_fitted, save_fitted
@@ -63,11 +64,12 @@ def walk_recipe(
         the recipe's folder: `walk.parquet`, and per fold a model folder with its `report.json`.
     """
     demand = plan.known(load_demand(table))
-    chosen = named(recipe)
+    chosen = treated(named(recipe), plan.quality)
     learn = partial(fit, recipe=chosen, task=plan.task(demand), progress=training, processes=cores())
     walked = walk(
         demand, {chosen.name: learn}, plan.walk_plan(demand), refit=plan.refit,
-        refresh=refresh_fitted if plan.warm else None, progress=progress,
+        refresh=refresh_fitted if plan.warm else None, truth=cleaned(demand) if plan.quality == "mask" else None,
+        progress=progress,
     )  # fmt: skip
     folder = work / chosen.name
     folder.mkdir(parents=True, exist_ok=True)

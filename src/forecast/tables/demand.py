@@ -35,6 +35,8 @@ class Demand:
         country: whose public holidays the calendar marks, of series that name no country of their own.
         beside: series that are not forecast, but may be heard as neighbours.
         forecast_only: whether series may have no value of y at all; nothing is learned from such a table.
+        doubted_R: bool [R], rows of the arena whose `y` was put right: to be looked back on, never learned or scored as
+            truth; None: none.
         versions: columns whose values were revised or issued again and again, with every version that is known; the
             arena holds their newest one. What such a column knew at a moment, its versions say, and no delay.
     """
@@ -51,6 +53,7 @@ class Demand:
     beside: tuple[Series, ...] = ()
     forecast_only: bool = False
     versions: Mapping[str, Versions] = field(default_factory=dict)
+    doubted_R: Bools | None = None
 
     @classmethod
     def from_frame(
@@ -228,8 +231,11 @@ class Demand:
         return pd.date_range(one.start, periods=len(one), freq=self.step)
 
     def observed(self, one: Series, column: str = "y") -> Floats:
-        """One column [T] of a series, NaN where missing or not yet known."""
+        """One column [T] of a series, NaN where missing, not yet known, or no truth."""
         values_T = one.values_TC[:, self.columns.dynamic.index(column)]
+        if column == "y" and self.doubted_R is not None:
+            doubted_T = self.doubted_R[one.first_row : one.first_row + len(one)]
+            values_T = np.where(doubted_T, np.float32(np.nan), values_T)
         if column in self.columns.known or column in self.versions:
             return values_T
         return np.where(self.known_rows(one), values_T, np.float32(np.nan)).astype(np.float32)

@@ -29,6 +29,8 @@ def digest_of(demand: Demand) -> str:
         if one.available_at_T is not None:
             known_T = demand.known_rows(one) & np.isfinite(one.values_TC[:, : len(demand.columns.observed)]).any(1)
             total.update(np.where(known_T, one.available_at_T, -1)[: _length(known_T)].tobytes() + b"|")
+        if demand.doubted_R is not None:
+            total.update(b"doubted" + demand.doubted_R[one.first_row : one.first_row + len(one)].tobytes())
         for name, versions in sorted(demand.versions.items()):
             mine = versions.rows(one.first_row, len(one))
             counts_T = np.diff(mine.first_R1)

@@ -27,6 +27,8 @@ def save_demand(demand: Demand, path: Path) -> None:
     if any(one.available_at_T is not None for one in demand.series):
         stamps = [pd.to_datetime(one.available_at_T, utc=True) for one in demand.series]
         frame["available_at"] = stamps[0].append(stamps[1:])
+    if demand.doubted_R is not None:
+        raise DataError("a table with repaired values", "one whose values are as they were measured", "store that one")
     told = {
         "past": demand.columns.past, "known": demand.columns.known, "static": demand.columns.static,
         "zones": demand.zones, "unit": demand.unit, "step": str(demand.step),

@@ -171,7 +171,7 @@ def _members(
         return [learn_member(span, parts, number, folders[number], progress) for number in range(count)]
     context = get_context("spawn")
     with ProcessPoolExecutor(min(processes, count), mp_context=context, initializer=begin_worker) as pool:
-        told = (span.demand, span.recipe, span.task)
+        told = (span.given, span.recipe, span.task)
         futures = {pool.submit(_elsewhere, *told, number, folders[number]): number for number in range(count)}
         learned: dict[int, LearnedMember] = {}
         for future in as_completed(futures):

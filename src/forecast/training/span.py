@@ -10,6 +10,7 @@ import pandas as pd
 from forecast import calendars
 from forecast.errors import NotEnoughHistory
 from forecast.features import Features, fit_features
+from forecast.quality import cleaned
 from forecast.recipe import Recipe, Task
 from forecast.tables import Demand
 from forecast.windows import Origins, WindowSet, origins_every, training_origins_at
@@ -26,7 +27,9 @@ class Span:
     """The training span, its split, and its windows."""
 
     def __init__(self, demand: Demand, recipe: Recipe, task: Task) -> None:
-        self.demand, self.recipe, self.task = demand, recipe, task
+        self.given, self.recipe, self.task = demand, recipe, task
+        # Nothing known later than the table's moment tells what is wrong in it.
+        self.demand = demand = cleaned(demand) if recipe.quality == "mask" else demand
         self.context = recipe.context_steps(demand.step)
         self.begin = min(one.start for one in demand.series)
         self.end = demand.known_until if demand.known_until is not None else demand.last_known_end()
