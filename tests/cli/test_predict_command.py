@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from forecast.forecaster import Forecaster
+from forecast.store import Store
 from tests.cli.conftest import LISBON, Forecast
 
 
@@ -108,3 +109,30 @@ def test_a_delivery_day_that_is_over_is_named(
     assert f"the day 2024-03-20 {said}" in told
     assert "Give a --cutoff before 2024-03-20" in told
     assert "horizon" not in told
+
+
+def test_a_forecast_of_a_delivery_day_is_kept_in_the_ledger(city: Path, forecast: Forecast, tmp_path: Path) -> None:
+    place = f"sqlite:///{tmp_path}/meters.db"
+    assert forecast("ingest", city, *LISBON, "--store", place)[0] == 0
+    data = f"store:{place}"
+    code, told = forecast("train", data, "--recipe", "seasonal_naive_week", "--out", "model")
+    assert code == 0, told
+    asked = ("predict", data, "--model", "model", "--delivery-day", "2024-03-31", "--gate", "D-1T10:00", "--record")
+    code, told = forecast(*asked, "--out", "day.parquet")
+    assert code == 0, told
+    assert forecast(*asked, "--out", "day.parquet")[1] == told
+    with Store.open(place) as store:
+        (kept,) = store.forecasts("demand", delivery_day="2024-03-31")
+    said = pd.read_parquet(tmp_path / "day.parquet")
+    assert kept.id in told
+    assert (kept.gate, len(kept.forecast.frame)) == ("D-1T10:00", 23)
+    assert np.array_equal(kept.forecast.frame["q0.9"], said["q0.9"])
+    assert kept.data_digest is not None
+
+
+def test_the_ledger_takes_no_series_that_the_store_does_not_know(city: Path, forecast: Forecast) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "seasonal_naive_week", "--out", "model")[0] == 0
+    code, told = forecast("predict", city, *LISBON, "--model", "model", "--record")
+    assert code == 2
+    assert "demand" in told
+    assert "Traceback" not in told

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 import typer
 
+from forecast.cli import recording
 from forecast.cli.console import console
 from forecast.cli.options import Data, with_data
 from forecast.cli.reconciling import Errors, Parents, Reconcile, Reconciling
+from forecast.cli.recording import Record
 from forecast.cli.train import aware
 from forecast.errors import DeclarationError, RequestError
 from forecast.tables import quantile_columns
@@ -43,6 +45,7 @@ def predict(
     parents: Parents = None,
     reconcile: Reconcile = None,
     errors: Errors = None,
+    record: Record = False,
 ) -> None:
     """Forecast DATA with a trained model and write unique_id, ds, cutoff, model, mean and quantiles.
 
@@ -58,7 +61,8 @@ def predict(
     _check_files(out, daily)
     _check_words(cutoff, horizon, delivery_day, gate)
     reconciling = Reconciling.of(parents, reconcile, errors)
-    forecaster = Forecaster.load(resolve(model, Settings.read()).folder)
+    found = resolve(model, Settings.read())
+    forecaster = Forecaster.load(found.folder)
     # Meters that are yet to be measured may stand in it: whether that will do, the model decides.
     demand = data.like(forecaster.spec).demand(forecast_only=True)
     offered = forecaster.spec.recipe.quantiles
@@ -75,6 +79,9 @@ def predict(
         )
     if reconciling is not None:
         said = reconciling.done(said, demand)
+    if record:
+        issued = recording.record(data.data, said, demand, found, delivery_day, gate)
+        console.print(f"recorded in the ledger as {issued.id}", highlight=False)
     lived = told(said.frame, demand.zones)
     write_table(_only(levels, said, lived), out)
     for warning in (*said.warnings, *data.unlearned(forecaster.spec)):
