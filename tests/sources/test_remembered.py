@@ -61,6 +61,15 @@ def test_the_check_speaks_the_unit_of_the_source(place: str) -> None:
     assert report.suggestion == f"forecast train {place} --recipe default --out model"
 
 
+def test_the_check_knows_what_can_flow(place: str) -> None:
+    with Store.open(place.removeprefix("store:")) as store:
+        store.describe(SeriesInfo(unique_id="north", capacity=30.0))
+    found = check(place).quality.findings
+    impossible = [one for one in found if one.rule == "impossible value"]
+    assert impossible
+    assert {one.series for one in impossible} == {"north"}
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [

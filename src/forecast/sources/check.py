@@ -99,7 +99,9 @@ def _report(source: Table, raw: Raw, query: str | None) -> Report:
     ]
     rows = (*_rows(raw, declaration, table), *_values(series, declaration))
     suggestion = "" if table.problems else _suggestion(raw, declaration, query)
-    quality = examine(demand) if demand is not None else QualityReport()
+    # A store also tells what can flow at all.
+    info = source.info() if isinstance(source, Remembered) else None
+    quality = examine(demand, info) if demand is not None else QualityReport()
     return Report(raw.name, rows, series, tuple(findings), suggestion, demand, quality)
 
 

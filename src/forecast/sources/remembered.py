@@ -12,7 +12,7 @@ from forecast.sources.declaration import Declaration
 from forecast.sources.raw import Raw, roles_of
 from forecast.sources.tidy import with_declared_events
 from forecast.store import Store
-from forecast.tables import Demand
+from forecast.tables import Demand, SeriesInfo
 
 WORD = "store"
 _FREE = ("only", "known", "past", "static", "country", "events", "forecast_only", "event_names")
@@ -62,6 +62,11 @@ class Remembered:
                 only=asked.only, covariates=chosen or None, forecast_only=asked.forecast_only, country=asked.country
             )
         return with_declared_events(demand, asked)
+
+    def info(self) -> dict[str, SeriesInfo]:
+        """What is known of the series apart from their values."""
+        with Store.open(store_url(self.data), Settings.read()) as store:
+            return store.series()
 
     def read(self) -> Demand:
         """The stored series with all their versions.
