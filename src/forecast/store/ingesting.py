@@ -36,7 +36,7 @@ class IngestReport:
 
     Attributes:
         values: numbers that the batches held.
-        new: of periods that had none.
+        new: of periods that had none, and further forecasts of what is known ahead.
         revised: of periods that had other ones.
         known: stored already.
         series: names of the series that got something.
@@ -81,7 +81,8 @@ def add_batch(connection: Connection, batch: Batch, source: Origin) -> IngestRep
         loose, doubled = _loose(frame, name, batch.columns, entries, ds_N)
         fresh, revision_N = news(connection, loose, number, source)
         _write(connection, fresh, revision_N, number, source.number)
-        revised = int((revision_N > 0).sum())
+        # A weather forecast that is issued again corrects nothing.
+        revised = 0 if name in batch.columns.known else int((revision_N > 0).sum())
         report += IngestReport(
             len(loose) + doubled, len(fresh) - revised, revised, len(loose) + doubled - len(fresh),
             frozenset(places[int(one)] for one in np.unique(fresh.series_N)),
