@@ -40,8 +40,8 @@ def read_sqlite(file: str, statements: Sequence[str]) -> list[Any]:
     return answers
 
 
-def read_postgresql(uri: str, statements: Sequence[str]) -> list[Any]:
-    """The answers of some statements as Arrow tables, all of one state of the database.
+def read_postgresql(uri: str, statements: Sequence[str], snapshot: str) -> list[Any]:
+    """The answers of some statements as Arrow tables, of the state of the database that another connection exported.
 
     Raises:
         OSError: the database does not answer.
@@ -51,6 +51,7 @@ def read_postgresql(uri: str, statements: Sequence[str]) -> list[Any]:
     try:
         with dbapi.connect(uri) as connection, connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
             answers = []
             for statement in statements:
                 cursor.execute(statement)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import URL, Connection, Select, select
+from sqlalchemy import URL, ColumnElement, Connection, Select, func, select, true
 
 from forecast.errors import StoreError
 from forecast.store import bulk
 from forecast.store.engine import place
 from forecast.store.migrating import SCHEMA
-from forecast.store.schema import OBSERVATION
+from forecast.store.schema import OBSERVATION, SERIES
 
 Ints = npt.NDArray[np.int64]
 FEW = 50_000
@@ -75,14 +76,22 @@ def _few(connection: Connection, wish: Wish) -> Rows | None:
     """The values as they come, or None: they are many."""
     table = OBSERVATION.c
     wanted = _statement(wish).with_only_columns(table.series_id, table.ds, table.available_at, table.value)
-    in_order = wanted.order_by(table.series_id, table.variable_id, table.ds, table.available_at, table.revision)
-    told = _fetched(connection, in_order.limit(FEW + 1))
+    if wish.series is None or len(wish.series) > 1:
+        some = wanted.with_only_columns(table.ds).limit(FEW + 1).subquery()
+        if (connection.execute(select(func.count()).select_from(some)).scalar() or 0) > FEW:
+            return None
+    told = _fetched(connection, _ordered(wanted).limit(FEW + 1))
     if len(told) > FEW:
         return None
     whole = np.array(told, dtype=np.float64).reshape(-1, 4)
     # Seconds are whole numbers that a float holds exactly.
     keys = whole[:, :3].astype(np.int64)
     return Rows(keys[:, 0], keys[:, 1], keys[:, 2], whole[:, 3])
+
+
+def _ordered(wanted: Select[Any]) -> Select[Any]:
+    table = OBSERVATION.c
+    return wanted.order_by(table.series_id, table.variable_id, table.ds, table.available_at, table.revision)
 
 
 def _fetched(connection: Connection, wanted: Select[Any]) -> Sequence[Any]:
@@ -117,20 +126,50 @@ def _many(connection: Connection, wishes: Sequence[Wish]) -> list[Rows]:
     """The values as Arrow; of what this connection has written itself nothing is in them."""
     if not wishes:
         return []
-    url, statements = connection.engine.url, [_literal(connection, _statement(wish)) for wish in wishes]
     try:
-        if connection.dialect.name == "sqlite":
-            answers = bulk.read_sqlite(str(url.database), statements)
-        else:
-            answers = bulk.read_postgresql(_libpq(url), statements)
+        read = _many_sqlite if connection.dialect.name == "sqlite" else _many_postgresql
+        return [_sorted(answer) for answer in read(connection, wishes)]
     except ModuleNotFoundError as error:
         raise StoreError(
             f"the package '{error.name}' is not installed", "it, for reading many rows",
             'pip install "demand-forecast[postgres]"',
         ) from None  # fmt: skip
     except OSError as error:
-        raise StoreError(f"the store {place(url)} cannot be read ({error.strerror})", "a readable store") from error
-    return [_sorted(answer) for answer in answers]
+        where = place(connection.engine.url)
+        raise StoreError(f"the store {where} cannot be read ({error.strerror})", "a readable store") from error
+
+
+def _many_sqlite(connection: Connection, wishes: Sequence[Wish]) -> list[Any]:
+    """SQLite keeps the rows in the order of their keys, so none needs to be told."""
+    table = OBSERVATION.c
+    columns = (table.series_id, table.ds, table.available_at, table.value)
+    statements = [_ordered(_statement(wish).with_only_columns(*columns)) for wish in wishes]
+    return bulk.read_sqlite(str(connection.engine.url.database), [_literal(connection, one) for one in statements])
+
+
+def _many_postgresql(connection: Connection, wishes: Sequence[Wish]) -> list[Any]:
+    """Two connections share the series and see one state: a server sends rows from one core per connection."""
+    import pyarrow as pa
+
+    middle = connection.execute(
+        select(func.percentile_disc(0.5).within_group(SERIES.c.id)).where(_some_series(wishes))
+    ).scalar()
+    snapshot = str(connection.execute(select(func.pg_export_snapshot())).scalar())
+    number = OBSERVATION.c.series_id
+    halves = [
+        [_literal(connection, _statement(wish).where(half)) for wish in wishes]
+        for half in (number <= middle, number > middle)
+    ]
+    uri = _libpq(connection.engine.url)
+    with ThreadPoolExecutor(len(halves)) as pool:
+        parts = list(pool.map(lambda statements: bulk.read_postgresql(uri, statements, snapshot), halves))
+    return [pa.concat_tables(answers) for answers in zip(*parts, strict=True)]
+
+
+def _some_series(wishes: Sequence[Wish]) -> ColumnElement[bool]:
+    """The series that any wish is about."""
+    numbers = [one for wish in wishes for one in wish.series or ()]
+    return true() if any(wish.series is None for wish in wishes) else SERIES.c.id.in_(sorted(set(numbers)))
 
 
 def _libpq(url: URL) -> str:
@@ -141,11 +180,13 @@ def _libpq(url: URL) -> str:
 
 def _sorted(table: Any) -> Rows:
     """Arrow columns as arrays by series, period, moment and revision; where they come in order, nothing is sorted."""
-    series_N, ds_N, available_N, revision_N = (
-        table.column(name).to_numpy().astype(np.int64, copy=False)
-        for name in ("series_id", "ds", "available_at", "revision")
+    series_N, ds_N, available_N = (
+        table.column(name).to_numpy().astype(np.int64, copy=False) for name in ("series_id", "ds", "available_at")
     )
     value_N = table.column("value").to_numpy()
+    if "revision" not in table.column_names:
+        return Rows(series_N, ds_N, available_N, value_N)
+    revision_N = table.column("revision").to_numpy()
     if not _in_place(series_N, ds_N, available_N, revision_N):
         order = np.lexsort((revision_N, available_N, ds_N, series_N))
         series_N, ds_N, available_N, value_N = (one[order] for one in (series_N, ds_N, available_N, value_N))
