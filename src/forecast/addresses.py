@@ -21,5 +21,8 @@ def shown(url: str) -> str:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         return re.sub(r"//.*@", "//***@", url)
+    if "@" in str(parsed.host or ""):
+        # A password with an @ that is not written as %40.
+        return re.sub(r"//.*@", "//***@", url)
     query = {name: "***" if SECRET.search(name) else value for name, value in parsed.query.items()}
     return parsed.set(query=query).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")

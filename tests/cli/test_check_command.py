@@ -25,7 +25,8 @@ def test_findings_are_shown_and_written(dirty: Path, forecast: Forecast, tmp_pat
     )
     assert code == 0, told
     assert "Found in the values (1)" in told
-    assert told.count("stuck meter") == 1
+    assert told.count("stuck meter") == 2
+    assert "1 findings cannot be true (stuck meter)" in told
     assert "stands still" not in told
     found = pd.read_csv(tmp_path / "found.csv")
     assert found["size"].tolist() == ["48 equal readings (48 h) of zero"]

@@ -184,6 +184,24 @@ def test_a_broken_file_is_named_and_stops_no_other(
     assert reader.read(reading(tmp_path)).error is None
 
 
+def test_an_hour_that_the_clock_repeats_must_say_which_it_is(tmp_path: Path, put: Put) -> None:
+    """Hourly files on a local clock, across 2024-10-27 in Lisbon: the second 01:00 must not become a revision."""
+    declared = Declaration(freq="1h", zone="Europe/Lisbon")
+    with clock.using("2024-11-01T00:00Z"):
+        put("h00.csv", "ds,unique_id,y\n2024-10-27 00:00,north,1\n", minutes=60)
+        put("h01.csv", "ds,unique_id,y\n2024-10-27 01:00,north,2\n", minutes=50)
+        put("h01b.csv", "ds,unique_id,y\n2024-10-27 01:00,north,3\n", minutes=40)
+        put("with.csv", "ds,unique_id,y\n2024-10-27T01:00+01:00,north,2\n2024-10-27T01:00+00:00,north,3\n", minutes=30)
+        put("both.csv", "ds,unique_id,y\n2024-10-27 01:00,south,2\n2024-10-27 01:00,south,3\n", minutes=20)
+        reader = Reader().read(DropFolder(tmp_path, declared))
+    assert reader.values == [1, 2, 3, 2, 3]
+    told = str(reader.error)
+    assert "2 files" in told
+    assert "h01.csv: " in told
+    assert "h01b.csv: " in told
+    assert "says this hour twice" in told
+
+
 def test_all_broken_files_are_named(tmp_path: Path, put: Put) -> None:
     for at in range(7):
         put(f"{at}.csv", hours("?"))

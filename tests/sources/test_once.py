@@ -16,6 +16,7 @@ from forecast.sources.drop import DropFolder
 from forecast.sources.feeds import FeedOptions, open_feed
 from forecast.sources.once import Once
 from forecast.sources.sqlfeed import SqlFeed
+from forecast.store import Store
 from tests.sources.reading import Reader
 
 Write = Callable[..., Path]
@@ -117,3 +118,15 @@ def test_what_cannot_be_opened_is_told(
 ) -> None:
     with pytest.raises(kind, match=told):
         open_feed(text, None, query, FeedOptions(**options))  # type: ignore[arg-type]
+
+
+def test_a_series_behind_the_first_batch_is_known_by_its_step(tmp_path: Path) -> None:
+    """Meters one after the other in a file of several batches, one of them with its first row alone in a batch."""
+    stamps = pd.date_range("2024-01-01", periods=90_000, freq="1min", tz="UTC")
+    names = ("a", "b", "c")
+    frame = pd.concat(pd.DataFrame({"unique_id": name, "ds": stamps, "y": 1.0}) for name in names)
+    frame.iloc[19_999:].to_parquet(tmp_path / "big.parquet", index=False)
+    with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
+        report = store.ingest(Once.of(tmp_path / "big.parquet"))
+        assert (report.new, report.batches) == (250_001, 2)
+        assert {one.step for one in store.series().values()} == {"0 days 00:01:00"}

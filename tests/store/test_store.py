@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecast import clock
-from forecast.errors import DataError, PartlyRead, StoreError
+from forecast.errors import DataError, DeclarationError, PartlyRead, StoreError
 from forecast.sources import Batch, Mark
 from forecast.store import Store
 from forecast.tables import Columns, Demand, SeriesInfo
@@ -198,7 +198,14 @@ def test_what_does_not_fit_is_refused_as_a_whole(store: Store, batch: Batch, wor
 def test_what_a_source_does_not_say_stays(store: Store) -> None:
     told = SeriesInfo(unique_id="north", zone="Europe/Lisbon", latitude=38.7, longitude=-9.1, static={"size": 3})
     store.add(Batch(metered(5), series=(told,)), "test")
-    store.describe(SeriesInfo(unique_id="north", parent="all", static={"age": 4}))
+    with pytest.raises(DataError, match="parent 'all' is not registered"):
+        store.describe(SeriesInfo(unique_id="north", parent="all"))
+    all_of_it = SeriesInfo(unique_id="all", step="1h")
+    store.describe(SeriesInfo(unique_id="north", parent="all", static={"age": 4}), all_of_it)
+    with pytest.raises(DataError, match="part of itself"):
+        store.describe(SeriesInfo(unique_id="all", parent="north"))
+    with pytest.raises(DeclarationError, match="country 'ZZ'"):
+        store.describe(SeriesInfo(unique_id="all", country="ZZ"))
     kept = store.series()["north"]
     assert (kept.zone, kept.latitude, kept.parent) == ("Europe/Lisbon", 38.7, "all")
     assert kept.static == {"size": 3, "age": 4}
@@ -215,6 +222,44 @@ def test_a_series_may_be_described_before_its_first_value(store: Store) -> None:
         store.add(Batch(metered(5)), "test")
     assert store.series()["north"].zone == "Asia/Kolkata"
     assert len(store.demand(only=["north"]).series[0]) == 5
+
+
+def test_a_source_does_not_move_a_series_to_another_zone(store: Store) -> None:
+    store.add(Batch(metered(24)), "silent")
+    store.add(Batch(metered(24), series=(SeriesInfo(unique_id="north", zone="Europe/Lisbon", delay="6h"),)), "a")
+    with pytest.raises(DataError, match="says zone UTC, the store holds it in Europe/Lisbon"):
+        store.add(Batch(metered(30), series=(SeriesInfo(unique_id="north", zone="UTC"),)), "b")
+    store.describe(SeriesInfo(unique_id="north", zone="Europe/Madrid"))
+    kept = store.series()["north"]
+    assert (kept.zone, kept.delay) == ("Europe/Madrid", "0 days 00:00:00")
+
+
+def test_the_last_bits_of_a_number_are_no_revision(store: Store) -> None:
+    frame = metered(24)
+    store.add(Batch(frame), "test")
+    assert counts(store, Batch(frame.assign(y=frame["y"] * (1 + 1e-15)))) == (0, 0, 24)
+    assert counts(store, Batch(frame.assign(y=frame["y"] * (1 + 1e-9)))) == (0, 24, 0)
+
+
+def test_a_corrected_history_does_not_move_the_next_cutoff(store: Store) -> None:
+    frame = metered()
+    store.add(Batch(frame), "test")
+    due = store.demand().last_known_end()
+    with clock.using(START + 500 * HOUR):
+        store.add(Batch(frame.assign(y=1.0)), "test")
+    assert store.demand().last_known_end() == due == START + 72 * HOUR
+
+
+def test_history_that_was_known_in_its_time_may_be_read_later(store: Store) -> None:
+    with clock.using(START + 300 * HOUR):
+        store.ingest(Feed(metered(24)))
+        late = store.add(Batch(metered(30).iloc[24:]), "feed")
+        known = store.add(Batch(metered(40).iloc[30:]), "feed", history=True)
+    assert (late.late, known.late) == (6, 0)
+    stated_T = store.demand().series[0].available_at_T
+    assert stated_T is not None
+    assert (stated_T[24:30] == (START + 300 * HOUR).value).all()
+    assert stated_T[39] == (START + 40 * HOUR).value
 
 
 def test_series_of_different_frequency_make_no_table(store: Store) -> None:

@@ -49,6 +49,13 @@ def check(
     console.print(
         "[green]Nothing stands in the way of training.[/]" if report.ok else "[red]Correct the errors first.[/]"
     )
+    learned = [one for one in report.quality.findings if one.severity == "error"]
+    if report.ok and learned:
+        told = ", ".join(dict.fromkeys(one.rule for one in learned))
+        console.print(
+            f"But {len(learned):,} findings cannot be true ({told}), and a training learns them as they are unless "
+            "--quality mask is given to train, backtest or the retraining flow.", highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if report.ok and report.suggestion:
         console.print(f"Next: {report.suggestion}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if report.ok else 1)

@@ -35,6 +35,9 @@ Watermark = Annotated[str | None, _option("Column of the answer whose largest va
 LookBack = Annotated[
     str | None, _option("How far before that to ask again [7D before the stamps, 1h before a watermark].")
 ]
+History = Annotated[
+    bool, _option("What comes now was known in its time, although it was not there at the last reading.", "--history")
+]
 
 
 @with_data
@@ -47,6 +50,7 @@ def ingest(
     line_end: LineEnd = True,
     watermark: Watermark = None,
     look_back: LookBack = None,
+    history: History = False,
 ) -> None:
     """Store what is new in DATA: a folder, a file, a query, or a connector such as eia930:ERCO,PJM or open-meteo.
 
@@ -67,10 +71,10 @@ def ingest(
     with Store.open(store, settings) as opened:
         known = [*opened.series().values()]
         source = open_feed(data.data, data.declaration, data.query, options, settings=settings, series=known)
-        _ingest(opened, source)
+        _ingest(opened, source, history)
 
 
-def _ingest(store: Store, source: Source) -> None:
+def _ingest(store: Store, source: Source, history: bool) -> None:
     """Reads with a line of progress, and shows what was done also where it ends with an error."""
     done: list[IngestReport] = []
     try:
@@ -80,7 +84,7 @@ def _ingest(store: Store, source: Source) -> None:
                 done[:] = [report]
                 status.update(f"{report.new:,} new, {report.revised:,} revised, {report.known:,} stored already")
 
-            done[:] = [store.ingest(source, tell)]
+            done[:] = [store.ingest(source, tell, history=history)]
     except ForecastError as error:
         if done:
             _show(done[0], source.name, store.place)
@@ -104,7 +108,11 @@ def _show(report: IngestReport, source: str, place: str) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     console.print(table, markup=False, highlight=False)
-    for note in report.notes:
+    late = (
+        f"{report.late:,} values should have been there at the last reading: they count as known from now on, and no "
+        "earlier moment is forecast or trained with them; if they were known in their time, read them with --history"
+    )
+    for note in (*report.notes, *([late] if report.late else [])):
         console.print("[yellow]note[/] ", end="")
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 

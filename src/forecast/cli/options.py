@@ -72,7 +72,9 @@ def _plain(option: Any) -> Any:
 class DataOptions:
     """The data options as parameters; annotations are what the command line shows."""
 
-    data: Annotated[str, typer.Argument(help="CSV or Parquet file, SQLAlchemy URL (with --query), or the word sample.")]
+    data: Annotated[
+        str, typer.Argument(help="CSV or Parquet file, SQLAlchemy URL (with --query), or the word store or sample.")
+    ]
     time: Annotated[str | None, _option("Column of the stamps [guessed: ds, timestamp, time, datetime, date].")] = None
     target: Annotated[str | None, _option("Column(s) of demand, comma-separated [guessed: y, demand, load].")] = None
     series: Annotated[str | None, _option("Column that names the series [guessed: unique_id].")] = None

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from forecast.tables import Demand, Forecast
 
 
+EXAMINED = 50
+"""Of so many series at most the history is examined before a forecast is told."""
+
+
 @with_data
 def predict(
     data: Data,
@@ -84,15 +88,30 @@ def predict(
         console.print(f"recorded in the ledger as {issued.id}", highlight=False)
     lived = told(said.frame, demand.zones)
     write_table(_only(levels, said, lived), out)
-    for warning in (*said.warnings, *data.unlearned(forecaster.spec)):
+    for warning in (*said.warnings, *data.unlearned(forecaster.spec), *_dirt(demand, said)):
         console.print(f"[yellow]warning[/] {warning}", highlight=False, soft_wrap=True)
-    first = lived["cutoff"].min()
+    first = lived["ds"].min()
     console.print(f"{len(said.frame)} rows from {first:%Y-%m-%d %H:%M}Z in {said.unit}, written to {out}")
     if daily is not None:
         _check_parts_of_days(demand, out)
         days = Daily.from_forecast(said, forecaster.ranks_DH, demand.zones)
         write_table(_only(levels, said, days.frame), daily)
         console.print(_told(days, daily), highlight=False)
+
+
+def _dirt(demand: Demand, said: Forecast) -> list[str]:
+    """What cannot be true in the two weeks that the forecast of each of a few series starts from."""
+    from forecast.quality import examine
+
+    if len(demand.series) > EXAMINED:
+        return []
+    cutoff = said.frame["cutoff"].min()
+    recent = cutoff - pd.Timedelta(days=14)
+    found = [one for one in examine(demand.as_of(cutoff)).findings if one.severity == "error" and one.last >= recent]
+    return [
+        f"{one.series}: {one.rule} from {one.first:%Y-%m-%d %H:%M}Z in the history that this forecast starts from "
+        f"({one.size}); correct it at its source" for one in found
+    ]  # fmt: skip
 
 
 def _check_words(cutoff: str | None, horizon: int | None, delivery_day: str | None, gate: str | None) -> None:

@@ -57,6 +57,8 @@ class Delivery:
         problems = _problems_of_piece(table, raw, declaration) if piece else table.problems
         if problems or table.frame is None:
             raise problems[0]
+        if piece:
+            _refuse_lone_repeated_hour(table, raw, declaration)
         frame, columns = table.frame, Columns(past=declaration.past, known=declaration.known)
         values = ["y", *columns.past, *columns.known]
         if not frame[values].notna().any(axis=None):
@@ -75,13 +77,19 @@ class Delivery:
         return replace(self, notes=fresh)
 
     def batches(self, before: Mark, after: Mark, rows: int = BATCH_ROWS) -> Iterator[Batch]:
-        """The rows in batches of at most `rows`; the mark moves with the last one."""
+        """The rows in batches of at most `rows`, each with its series; the mark moves with the last one."""
+        steps = steps_of(self.frame) if len(self.frame) > rows else {}
         for start in range(0, max(len(self.frame), 1), rows):
-            last = start + rows >= len(self.frame)
-            yield Batch(
-                self.frame.iloc[start : start + rows], self.columns, self.series if start == 0 else (),
-                after if last else before, self.notes if last else (),
-            )  # fmt: skip
+            last, part = start + rows >= len(self.frame), self.frame.iloc[start : start + rows]
+            here = set(part["unique_id"].astype(str))
+            told = tuple(_stepped(one, steps) for one in self.series if one.unique_id in here)
+            yield Batch(part, self.columns, told, after if last else before, self.notes if last else ())
+
+
+def _stepped(info: SeriesInfo, steps: Mapping[str, pd.Timedelta]) -> SeriesInfo:
+    """A series with the step of the whole table, of which a batch may hold a single row."""
+    step = steps.get(info.unique_id)
+    return info if info.step is not None or step is None else info.model_copy(update={"step": str(step)})
 
 
 def news(mark: Mark, *notes: str) -> Batch:
@@ -120,6 +128,33 @@ def _problems_of_piece(table: Tidy, raw: Raw, declaration: Declaration) -> list[
     future = frame["y"].notna() & (frame["ds"] > clock.now())
     passed = {str(problem) for problem in of_clock[1 if future.any() else 0 :]}
     return [problem for problem in table.problems if str(problem) not in passed]
+
+
+def _refuse_lone_repeated_hour(table: Tidy, raw: Raw, declaration: Declaration) -> None:
+    """In autumn a clock says an hour twice: of a row that stands alone nothing tells which of the two is meant."""
+    frame = table.frame
+    assert frame is not None
+    if pd.api.types.is_datetime64_any_dtype(raw.frame[raw.roles.time]) and raw.frame[raw.roles.time].dt.tz is not None:
+        return
+    for name, part in frame.groupby("unique_id", sort=False):
+        zone = declaration.stamp_zone or declaration.zone_of(str(name))
+        if zone is None or _with_offsets(raw.frame.loc[part.index, raw.roles.time]):
+            continue
+        wall = part["ds"].dt.tz_convert(clock.zone(zone)).dt.tz_localize(None)
+        twice = wall.dt.tz_localize(clock.zone(zone), ambiguous="NaT", nonexistent="NaT").isna()
+        edge = [place for place in {part.index[0], part.index[-1]} if twice[place] and (wall == wall[place]).sum() == 1]
+        if edge:
+            raise DataError(
+                f"the clock of {zone} says this hour twice, and nothing here tells which of the two it is",
+                "both of them in one file, or stamps with their offset (2024-10-27T01:00+00:00)",
+                "deliver the whole day in one file, or write UTC", series=str(name),
+                stamps=Place(raw.roles.time, raw.place).named(pd.Index(edge), raw.frame.loc[edge, raw.roles.time]),
+            )  # fmt: skip
+
+
+def _with_offsets(texts: pd.Series) -> bool:
+    """Whether stamps say how far they are from UTC."""
+    return bool(texts.astype(str).str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True).all())
 
 
 def _off_clock(frame: pd.DataFrame, step: pd.Timedelta) -> bool:

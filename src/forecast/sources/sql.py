@@ -64,6 +64,8 @@ def database(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
+        if "@" in str(parsed.host or ""):
+            raise ValueError("a second @")
     except (ArgumentError, ValueError):
         raise DataError(
             f"{shown(url)} is not a database URL", "dialect+driver://user:password@host:port/base",

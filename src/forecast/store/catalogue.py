@@ -25,7 +25,7 @@ class Entry:
 
     Attributes:
         number: its key.
-        info: what is known of it; zone, unit, step and delay are always told.
+        info: what is known of it; unit, step and delay are always told. A zone that is not told counts as UTC.
         anchor: one stamp of its clock, seconds since 1970; None until it has a value.
     """
 
@@ -57,11 +57,13 @@ def entries(connection: Connection, names: Iterable[str] | None = None) -> dict[
 def _entry(row: Any) -> Entry:
     told = {name: getattr(row, name) for name in SeriesInfo.model_fields if name in SERIES.c}
     lengths = {name: str(pd.Timedelta(seconds=getattr(row, f"{name}_seconds"))) for name in ("step", "delay")}
-    info = SeriesInfo.model_validate({**told, **lengths, "zone": row.zone or "UTC", "static": json.loads(row.static)})
+    info = SeriesInfo.model_validate({**told, **lengths, "static": json.loads(row.static)})
     return Entry(row.id, info, row.anchor)
 
 
-def register(connection: Connection, told: SeriesInfo, step_seconds: int | None, anchor: int | None) -> Entry:
+def register(
+    connection: Connection, told: SeriesInfo, step_seconds: int | None, anchor: int | None, *, by_source: bool = False
+) -> Entry:
     """Writes what a source says of a series; what it does not say stays as it is.
 
     Args:
@@ -69,15 +71,19 @@ def register(connection: Connection, told: SeriesInfo, step_seconds: int | None,
         told: what is said.
         step_seconds: length of a period as read from the stamps, where `told` leaves it open.
         anchor: one stamp of its clock, for a series that has none yet.
+        by_source: a source says it, which does not move a series with values to another zone or delay.
 
     Raises:
-        DataError: unit or step contradict what is stored, or nothing tells the step of a new series.
+        DataError: unit, step or zone contradict what is stored, or nothing tells the step of a new series.
     """
     known = entries(connection, [told.unique_id]).get(told.unique_id)
     if known is None:
         return _add(connection, told, step_seconds, anchor)
     said = {name: value for name, value in told.model_dump(exclude_none=True).items() if value != {}}
     _refuse_change(known.info, told)
+    if by_source and known.anchor is not None:
+        _refuse_move(known.info, told)
+        said = {name: value for name, value in said.items() if name != "delay"}
     merged = known.info.model_copy(update={**said, "static": {**known.info.static, **told.static}})
     settled = known.anchor if known.anchor is not None else anchor
     if merged != known.info or settled != known.anchor:
@@ -97,7 +103,7 @@ def _add(connection: Connection, told: SeriesInfo, step_seconds: int | None, anc
     values = {**_columns(full), "unique_id": told.unique_id, "anchor": anchor}
     number = connection.execute(insert(SERIES).values(values)).inserted_primary_key
     assert number is not None
-    return Entry(int(number[0]), full.model_copy(update={"zone": full.zone or "UTC"}), anchor)
+    return Entry(int(number[0]), full, anchor)
 
 
 def _refuse_change(known: SeriesInfo, told: SeriesInfo) -> None:
@@ -108,6 +114,37 @@ def _refuse_change(known: SeriesInfo, told: SeriesInfo) -> None:
                 f"the source says {word} {now}, the store holds it in {before}", f"{word} {before}",
                 "declare what the values are, or store them under another name", series=told.unique_id,
             )  # fmt: skip
+
+
+def check_families(connection: Connection) -> None:
+    """Raises a DataError where a parent is not registered, or is a part of its own part."""
+    parents = {name: one.info.parent for name, one in entries(connection).items() if one.info.parent is not None}
+    known = set(entries(connection))
+    for name, parent in parents.items():
+        if parent not in known:
+            raise DataError(
+                f"its parent '{parent}' is not registered", "a registered series", "describe it too", series=name
+            )
+        above, seen = parent, {name}
+        while above in parents and above not in seen:
+            seen.add(above)
+            above = str(parents[above])
+        if above in seen:
+            raise DataError(
+                f"it is a part of itself, through {', '.join(sorted(seen))}",
+                "a tree",
+                "correct one of them",
+                series=name,
+            )
+
+
+def _refuse_move(known: SeriesInfo, told: SeriesInfo) -> None:
+    if told.zone is not None and known.zone is not None and told.zone != known.zone:
+        raise DataError(
+            f"the source says zone {told.zone}, the store holds it in {known.zone}", f"zone {known.zone}",
+            "declare that zone (and the clock of the stamps with --stamp-zone); forecast describe moves a series",
+            series=told.unique_id,
+        )  # fmt: skip
 
 
 def _columns(info: SeriesInfo) -> dict[str, Any]:

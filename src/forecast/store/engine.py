@@ -33,6 +33,12 @@ def engine_of(url: str, patience_s: float = PATIENCE_S) -> Engine:
         kind = parsed.get_backend_name()
     except (ArgumentError, ValueError, NoSuchModuleError):
         parsed, kind = None, "none"
+    if parsed is not None and "@" in str(parsed.host or ""):
+        raise StoreError(
+            f"{shown(url)} holds a second @",
+            "user:password@host/base",
+            "write special characters of the password as %40",
+        )
     if parsed is None or kind not in ("sqlite", "postgresql"):
         raise StoreError(
             f"{shown(url)} is no address of a store", "sqlite:///FILE or postgresql+psycopg://user:password@host/base",

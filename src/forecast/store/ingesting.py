@@ -42,6 +42,7 @@ class IngestReport:
         series: names of the series that got something.
         batches: how many.
         notes: what the user should know.
+        late: new ones that should have been there at the last reading: they count as known since now.
     """
 
     values: int = 0
@@ -51,12 +52,13 @@ class IngestReport:
     series: frozenset[str] = frozenset()
     batches: int = 0
     notes: tuple[str, ...] = ()
+    late: int = 0
 
     def __add__(self, other: IngestReport) -> IngestReport:
         return IngestReport(
             self.values + other.values, self.new + other.new, self.revised + other.revised, self.known + other.known,
             self.series | other.series, self.batches + other.batches,
-            tuple(dict.fromkeys((*self.notes, *other.notes))),
+            tuple(dict.fromkeys((*self.notes, *other.notes))), self.late + other.late,
         )  # fmt: skip
 
 
@@ -79,13 +81,13 @@ def add_batch(connection: Connection, batch: Batch, source: Origin) -> IngestRep
     report = IngestReport(batches=1, notes=batch.notes)
     for name, number in numbers.items():
         loose, doubled = _loose(frame, name, batch.columns, entries, ds_N)
-        fresh, revision_N = news(connection, loose, number, source)
+        fresh, revision_N, late = news(connection, loose, number, source)
         _write(connection, fresh, revision_N, number, source.number)
         # A weather forecast that is issued again corrects nothing.
         revised = 0 if name in batch.columns.known else int((revision_N > 0).sum())
         report += IngestReport(
             len(loose) + doubled, len(fresh) - revised, revised, len(loose) + doubled - len(fresh),
-            frozenset(places[int(one)] for one in np.unique(fresh.series_N)),
+            frozenset(places[int(one)] for one in np.unique(fresh.series_N)), late=late,
         )  # fmt: skip
     return report
 
@@ -115,7 +117,7 @@ def _register(connection: Connection, batch: Batch, names: npt.NDArray[np.object
     for name, mine_N in zip(map(str, found), parts, strict=True):
         if name not in known or name in told or known[name].anchor is None:
             info = told.pop(name, SeriesInfo(unique_id=name))
-            entries[name] = catalogue.register(connection, info, _step(mine_N), int(mine_N[0]))
+            entries[name] = catalogue.register(connection, info, _step(mine_N), int(mine_N[0]), by_source=True)
         else:
             entries[name] = known[name]
         _check_clock(name, entries[name], mine_N)

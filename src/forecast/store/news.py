@@ -44,22 +44,23 @@ def changes(rows: Loose | Rows, keys: tuple[str, ...]) -> Bools:
     return differ
 
 
-def news(connection: Connection, loose: Loose, variable: int, source: Origin) -> tuple[Loose, Ints]:
-    """The values that the store does not hold, and how many versions of their period it holds already."""
+def news(connection: Connection, loose: Loose, variable: int, source: Origin) -> tuple[Loose, Ints, int]:
+    """The values that the store does not hold, how many versions of their period it holds, and how many came late."""
     if not len(loose):
-        return loose, np.zeros(0, np.int64)
+        return loose, np.zeros(0, np.int64), 0
     wish = Wish(np.unique(loose.series_N).tolist(), variable, None, int(loose.ds_N.min()), int(loose.ds_N.max()))
     stored = read_rows(connection, [wish])[0]
     count_N, newest_N = _periods(loose, stored)
     held_N, same_N = _held(loose, stored)
     now = -int(-clock.now().value // 1_000_000_000)
     # Without a moment of its own, a number is news when it differs from the newest one.
-    repeated_N = np.where(loose.stated_N, held_N & same_N, (count_N > 0) & (newest_N == loose.value_N))
+    repeated_N = np.where(loose.stated_N, held_N & same_N, (count_N > 0) & _equal(newest_N, loose.value_N))
     contradicts_N = ~repeated_N & np.where(loose.stated_N, held_N, count_N > 0)
     late_N = _late(connection, loose, variable, source)
     moved_N = np.where(contradicts_N | late_N, np.maximum(loose.available_N, now), loose.available_N)
     fresh = replace(loose, available_N=moved_N).only(~repeated_N)
-    return fresh, count_N[~repeated_N] + _before(fresh)
+    late = int((late_N & ~repeated_N & ~contradicts_N).sum())
+    return fresh, count_N[~repeated_N] + _before(fresh), late
 
 
 def _late(connection: Connection, loose: Loose, variable: int, source: Origin) -> Bools:
@@ -98,7 +99,12 @@ def _held(loose: Loose, stored: Rows) -> tuple[Bools, Bools]:
     last_M = np.flatnonzero(np.append(changes(stored, KEYS), True))
     place_N = _find(loose, stored, last_M, KEYS)
     held_N = place_N >= 0
-    return held_N, held_N & (stored.value_N[last_M[place_N]] == loose.value_N)
+    return held_N, held_N & _equal(stored.value_N[last_M[place_N]], loose.value_N)
+
+
+def _equal(one_N: npt.NDArray[np.float64], other_N: npt.NDArray[np.float64]) -> Bools:
+    """The same number but for the last bits that writing and reading text may cost."""
+    return np.isclose(one_N, other_N, rtol=1e-12, atol=0.0)
 
 
 def _find(loose: Loose, stored: Rows, rows_M: Ints, keys: tuple[str, ...]) -> Ints:

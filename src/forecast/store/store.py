@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy import Connection, Engine
 
 from forecast import clock
+from forecast.calendars.region import Region
 from forecast.errors import DataError, PartlyRead, StoreError
 from forecast.settings import Settings
 from forecast.store import catalogue, ledger
@@ -80,12 +81,15 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ingest(self, source: Source, progress: Callable[[IngestReport], None] | None = None) -> IngestReport:
+    def ingest(
+        self, source: Source, progress: Callable[[IngestReport], None] | None = None, *, history: bool = False
+    ) -> IngestReport:
         """Reads a source from where the last reading ended, and writes batch after batch, each with its mark.
 
         Args:
             source: what is read.
             progress: told what was done so far after every batch.
+            history: what comes now was known in its time, although it was not there at the last reading.
 
         Raises:
             SourceError, DataError: the source failed, or gave a batch that does not fit and would not go on without
@@ -96,7 +100,7 @@ class Store:
         try:
             for batch, refused in _offered(source.batches(self.mark(source.name))):
                 try:
-                    total += self.add(batch, source.name)
+                    total += self.add(batch, source.name, history=history)
                 except DataError as error:
                     refused(error)
                     continue
@@ -114,8 +118,8 @@ class Store:
             number = catalogue.register_origin(connection, source).number
             catalogue.note_poll(connection, number, int(clock.now().timestamp()))
 
-    def add(self, batch: Batch, source: str) -> IngestReport:
-        """Writes one batch and its mark in one transaction.
+    def add(self, batch: Batch, source: str, *, history: bool = False) -> IngestReport:
+        """Writes one batch and its mark in one transaction; `history` as in `ingest`.
 
         Raises:
             DataError: the batch does not fit what is stored.
@@ -123,7 +127,7 @@ class Store:
         """
         with writing(self.engine) as connection:
             origin = catalogue.register_origin(connection, source)
-            report = add_batch(connection, batch, origin)
+            report = add_batch(connection, batch, replace(origin, polled_at=None) if history else origin)
             if batch.mark:
                 catalogue.note_mark(connection, origin.number, batch.mark)
         return report
@@ -143,11 +147,16 @@ class Store:
         """Writes what is said of some series, all or none; what is not said stays as it is.
 
         Raises:
-            DataError: unit or step contradict what is stored, or a new series comes without a step.
+            DataError: unit or step contradict what is stored, a new series comes without a step, or parents make no
+                tree of registered series.
+            DeclarationError: a country is not known.
         """
         with writing(self.engine) as connection:
             for one in told:
+                if one.country is not None:
+                    Region.of(one.country)
                 catalogue.register(connection, one, None, None)
+            catalogue.check_families(connection)
 
     def demand(
         self, *, only: Sequence[str] = (), covariates: Sequence[str] | None = None,

@@ -256,7 +256,9 @@ class Demand:
     def _stated(self, one: Series, row: int) -> int | None:
         """When the value of y in a row became known (UTC nanoseconds), where the table says so itself."""
         if "y" in self.versions:
-            return int(self.versions["y"].settled_R[one.first_row + row])
+            versions = self.versions["y"]
+            # Since its first version the row was known; that it was corrected later makes nothing newer.
+            return int(versions.available_V[versions.first_R1[one.first_row + row]])
         return None if one.available_at_T is None else int(one.available_at_T[row])
 
     def select(self, unique_ids: Iterable[str]) -> Demand:
