@@ -136,3 +136,16 @@ def test_the_ledger_takes_no_series_that_the_store_does_not_know(city: Path, for
     assert code == 2
     assert "demand" in told
     assert "Traceback" not in told
+
+
+def test_a_forecast_from_a_dirty_history_says_so(city: Path, forecast: Forecast) -> None:
+    assert forecast("train", city, *LISBON, "--recipe", "seasonal_naive_week", "--out", "model")[0] == 0
+    words = ("predict", city, *LISBON, "--model", "model", "--cutoff", "2024-04-05")
+    assert "unit slip" not in forecast(*words)[1]
+    table = pd.read_csv(city)
+    slipped = table["timestamp"].between("2024-04-01 00:00", "2024-04-02 12:00")
+    table.loc[slipped, "demand"] *= 1000
+    table.to_csv(city, index=False)
+    code, told = forecast(*words)
+    assert code == 0, told
+    assert "demand: unit slip from 2024-03-31 23:00Z in the history that this forecast starts from" in told

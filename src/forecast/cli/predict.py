@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from forecast.tables import Demand, Forecast
 
 
-EXAMINED = 50
-"""Of so many series at most the history is examined before a forecast is told."""
+EXAMINED, COMPARED_DAYS = 50, 120
+"""Of so many series at most the history is examined before a forecast is told, and so much of it."""
 
 
 @with_data
@@ -106,8 +106,9 @@ def _dirt(demand: Demand, said: Forecast) -> list[str]:
     if len(demand.series) > EXAMINED:
         return []
     cutoff = said.frame["cutoff"].min()
-    recent = cutoff - pd.Timedelta(days=14)
-    found = [one for one in examine(demand.as_of(cutoff)).findings if one.severity == "error" and one.last >= recent]
+    recent, before = cutoff - pd.Timedelta(days=14), cutoff - pd.Timedelta(days=COMPARED_DAYS)
+    report = examine(demand.as_of(cutoff).since(before))
+    found = [one for one in report.findings if one.severity == "error" and one.last >= recent]
     return [
         f"{one.series}: {one.rule} from {one.first:%Y-%m-%d %H:%M}Z in the history that this forecast starts from "
         f"({one.size}); correct it at its source" for one in found
