@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,29 +142,44 @@ def _many(connection: Connection, wishes: Sequence[Wish]) -> list[Rows]:
 
 
 def _many_sqlite(connection: Connection, wishes: Sequence[Wish]) -> list[Any]:
-    """SQLite keeps the rows in the order of their keys, so none needs to be told."""
+    """Two children share the series; SQLite keeps rows in the order of their keys, so none needs to be told.
+
+    Where somebody wrote meanwhile, the two may have seen different states, and one child reads everything again.
+    """
     table = OBSERVATION.c
     columns = (table.series_id, table.ds, table.available_at, table.value)
-    statements = [_ordered(_statement(wish).with_only_columns(*columns)) for wish in wishes]
-    return bulk.read_sqlite(str(connection.engine.url.database), [_literal(connection, one) for one in statements])
+    wanted = [_ordered(_statement(wish).with_only_columns(*columns)) for wish in wishes]
+    file = str(connection.engine.url.database)
+    with closing(sqlite3.connect(f"{Path(file).absolute().as_uri()}?mode=ro", uri=True)) as watch:
+        before = watch.execute("PRAGMA data_version").fetchone()
+        answers = _by_halves(connection, wishes, wanted, lambda statements: bulk.read_sqlite(file, statements))
+        if watch.execute("PRAGMA data_version").fetchone() == before:
+            return answers
+    return bulk.read_sqlite(file, [_literal(connection, one) for one in wanted])
 
 
 def _many_postgresql(connection: Connection, wishes: Sequence[Wish]) -> list[Any]:
     """Two connections share the series and see one state: a server sends rows from one core per connection."""
+    snapshot = str(connection.execute(select(func.pg_export_snapshot())).scalar())
+    uri = _libpq(connection.engine.url)
+    wanted = [_statement(wish) for wish in wishes]
+    return _by_halves(
+        connection, wishes, wanted, lambda statements: bulk.read_postgresql(uri, statements, snapshot)
+    )  # fmt: skip
+
+
+def _by_halves(
+    connection: Connection, wishes: Sequence[Wish], wanted: Sequence[Select[Any]],
+    read: Callable[[Sequence[str]], list[Any]],
+) -> list[Any]:  # fmt: skip
+    """The answers to some statements, the lower and the upper half of the series read side by side."""
     import pyarrow as pa
 
-    middle = connection.execute(
-        select(func.percentile_disc(0.5).within_group(SERIES.c.id)).where(_some_series(wishes))
-    ).scalar()
-    snapshot = str(connection.execute(select(func.pg_export_snapshot())).scalar())
-    number = OBSERVATION.c.series_id
-    halves = [
-        [_literal(connection, _statement(wish).where(half)) for wish in wishes]
-        for half in (number <= middle, number > middle)
-    ]
-    uri = _libpq(connection.engine.url)
+    numbers = connection.execute(select(SERIES.c.id).where(_some_series(wishes)).order_by(SERIES.c.id)).scalars().all()
+    middle, number = numbers[(len(numbers) - 1) // 2] if numbers else 0, OBSERVATION.c.series_id
+    halves = [[_literal(connection, one.where(half)) for one in wanted] for half in (number <= middle, number > middle)]
     with ThreadPoolExecutor(len(halves)) as pool:
-        parts = list(pool.map(lambda statements: bulk.read_postgresql(uri, statements, snapshot), halves))
+        parts = list(pool.map(read, halves))
     return [pa.concat_tables(answers) for answers in zip(*parts, strict=True)]
 
 
