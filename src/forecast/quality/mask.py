@@ -9,7 +9,6 @@ import numpy as np
 
 from forecast.quality.finding import Done, Finding, QualityReport
 from forecast.tables import Demand, Series
-from forecast.tables.versions import Versions
 
 TOUCHING: tuple[Done, ...] = ("masked", "repaired for context")
 
@@ -55,16 +54,9 @@ def with_y(demand: Demand, y_R: np.ndarray, wrong_R: np.ndarray) -> Demand:
     series, beside = (tuple(_laid(one, arena_RC) for one in group) for group in (demand.series, demand.beside))
     versions = dict(demand.versions)
     if "y" in versions:
-        versions["y"] = _without(versions["y"], wrong_R)
+        versions["y"] = versions["y"].only(~np.repeat(wrong_R, np.diff(versions["y"].first_R1)))
     return replace(demand, arena_RC=arena_RC, series=series, beside=beside, versions=versions)
 
 
 def _laid(one: Series, arena_RC: np.ndarray) -> Series:
     return replace(one, values_TC=arena_RC[one.first_row : one.first_row + len(one)])
-
-
-def _without(versions: Versions, wrong_R: np.ndarray) -> Versions:
-    """The versions of the rows that are not wrong."""
-    keep_V = ~np.repeat(wrong_R, np.diff(versions.first_R1))
-    kept_V1 = np.concatenate([[0], np.cumsum(keep_V)])
-    return Versions(kept_V1[versions.first_R1], versions.available_V[keep_V], versions.values_V[keep_V])

@@ -118,8 +118,8 @@ def _refuse_change(known: SeriesInfo, told: SeriesInfo) -> None:
 
 def check_families(connection: Connection) -> None:
     """Raises a DataError where a parent is not registered, or is a part of its own part."""
-    parents = {name: one.info.parent for name, one in entries(connection).items() if one.info.parent is not None}
-    known = set(entries(connection))
+    known = entries(connection)
+    parents = {name: one.info.parent for name, one in known.items() if one.info.parent is not None}
     for name, parent in parents.items():
         if parent not in known:
             raise DataError(

@@ -40,11 +40,11 @@ def stored_demand(
         forecast_only: whether series may have no demand at all.
 
     Raises:
-        StoreError: there is no such series or variable.
+        StoreError: there is no such series.
         DataError: the series do not fit one table (step, unit), or nothing of one is known.
     """
     entries = _entries(connection, place, only)
-    stored = _wanted(catalogue.variables(connection), covariates, place)
+    stored = _wanted(catalogue.variables(connection), covariates)
     columns = catalogue.columns_of(stored, _static(entries, covariates))
     step = _one(entries, "frequency", {name: one.step_seconds for name, one in entries.items()})
     unit = _one(entries, "unit", {name: str(one.info.unit) for name, one in entries.items()})
@@ -80,9 +80,7 @@ def _entries(connection: Connection, place: str, only: Sequence[str]) -> dict[st
     return found
 
 
-def _wanted(
-    stored: Mapping[str, tuple[int, str]], covariates: Sequence[str] | None, place: str
-) -> dict[str, tuple[int, str]]:
+def _wanted(stored: Mapping[str, tuple[int, str]], covariates: Sequence[str] | None) -> dict[str, tuple[int, str]]:
     if covariates is None:
         return dict(stored)
     return {name: one for name, one in stored.items() if name == TARGET or name in covariates}

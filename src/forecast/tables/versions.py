@@ -77,7 +77,10 @@ class Versions:
 
     def until(self, moment: int) -> Versions:
         """Only what was known at a moment (UTC nanoseconds)."""
-        keep_V = self.available_V <= moment
+        return self.only(self.available_V <= moment)
+
+    def only(self, keep_V: Bools) -> Versions:
+        """Some of the versions, each still in its row."""
         kept_V1 = np.concatenate([[0], np.cumsum(keep_V)])
         return Versions(kept_V1[self.first_R1], self.available_V[keep_V], self.values_V[keep_V])
 
