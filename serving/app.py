@@ -16,11 +16,11 @@ import forecast
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
 from serving import forecasts, health, models, pages, problems
-from serving.desk import Desk
 from serving.examples import examples
 from serving.limits import BodyLimit
 from serving.loader import Champion, Served
 from serving.schema import DESCRIPTION, TAGS, TITLE, DescribedApp
+from serving.service import Service
 from serving.trace import Trace
 
 log = logging.getLogger("serving")
@@ -39,8 +39,8 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.state.settings = settings
-    app.state.champion = Champion(Served.given(forecaster) if forecaster is not None else None)
-    app.state.desk = Desk()
+    app.state.service = service = Service.of(settings, Served.given(forecaster) if forecaster is not None else None)
+    app.state.champion, app.state.desk = service.champion, service.desk
     problems.install(app)
     pages.install(app)
     for router in (forecasts.router, models.router, health.router):
@@ -59,15 +59,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if not champion.loaded:
         await anyio.to_thread.run_sync(champion.load, app.state.settings)
     if champion.loaded:
-        await anyio.to_thread.run_sync(_warm_up, champion.now(), app.state.settings)
+        await _warm_up(app.state.service)
     yield
 
 
-def _warm_up(served: Served, settings: Settings) -> None:
+async def _warm_up(service: Service) -> None:
     """Answers an example, so that no caller waits for what is loaded on first use."""
-    for name, example in examples(served.forecaster.spec).items():
+    for name, example in examples(service.champion.now().forecaster.spec).items():
         try:
-            forecasts.answer(orjson.dumps(example["value"]), served, settings)
+            await forecasts.answer(orjson.dumps(example["value"]), service)
         except Exception:
             # Callers may fare better than an example; why it failed stands in the log.
             log.exception("the example '%s' is not answered", name)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from forecast.settings import Settings
 from serving.desk import Desk
 from serving.loader import Champion, Served
+from serving.service import Service
 
 
 def _settings(request: Request) -> Settings:
@@ -18,6 +19,10 @@ def _settings(request: Request) -> Settings:
 
 def _champion(request: Request) -> Champion:
     return cast(Champion, request.app.state.champion)
+
+
+def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
 
 
 def _served(request: Request) -> Served:
@@ -31,4 +36,5 @@ def _desk(request: Request) -> Desk:
 SettingsNow = Annotated[Settings, Depends(_settings)]
 ChampionNow = Annotated[Champion, Depends(_champion)]
 ServedNow = Annotated[Served, Depends(_served)]
+ServiceNow = Annotated[Service, Depends(_service)]
 DeskNow = Annotated[Desk, Depends(_desk)]

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from forecast import clock
-from forecast.calendars import is_day_clock, moment_inside, parse_gate
+from forecast.calendars import is_day_clock, moment_inside, moment_outside, parse_gate
 from forecast.errors import DeclarationError, NotEnoughHistory, RequestError
 from forecast.forecaster import MAX_HORIZON_DAYS, Forecaster, ForecasterSpec, Span, day_span, due
 from forecast.tables import Demand, Forecast, power_unit
+from forecast.tables.forecast import check_levels
 from serving.bodies import ForecastRequest
 from serving.rows import NOT_A_TIME, Rows
-from serving.stamps import read_stamp, shown
+from serving.stamps import read_stamp, shown, written
+from serving.told import Told
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,33 @@ class Question:
         for zone in dict.fromkeys(self.demand.zones.values()):
             self.span(zone)
         return forecaster.predict_days(self.demand, [self.day], cutoff=self.cutoff, quantiles=self.quantiles)
+
+    @property
+    def lived_cutoff(self) -> pd.Timestamp:
+        """The cutoff as it was lived (UTC); of daily tables it stands on the clock of days inside."""
+        return moment_outside(self.cutoff, self.demand.series[0].zone)
+
+    def levels(self, spec: ForecasterSpec) -> tuple[float, ...]:
+        """The quantile levels of the answer.
+
+        Raises:
+            RequestError: a level was not learned.
+        """
+        offered = spec.recipe.quantiles
+        return check_levels(self.quantiles if self.quantiles is not None else offered, offered)
+
+    def day_begun(self, told: Sequence[Told]) -> list[str]:
+        """That a delivery day lies in the past in part."""
+        begun = []
+        for one in told if self.day else ():
+            start, _ = self.span(self.demand.zones[one.unique_id])
+            if start < self.cutoff:
+                first = np.datetime_as_string(one.ds_H[0], unit="m")
+                begun.append(
+                    f"series '{one.unique_id}': delivery day {self.day} began at {written(start)}, before the cutoff; "
+                    f"it is forecast from {first}Z on"
+                )
+        return begun
 
     def span(self, zone: str) -> Span:
         """Beginning and end of the delivery day in a zone.

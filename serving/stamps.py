@@ -86,6 +86,15 @@ def write_step(step: pd.Timedelta) -> str:
     return f"PT{seconds // 60}M" if seconds % 60 == 0 else f"PT{seconds}S"
 
 
+def written(moment: pd.Timestamp) -> str:
+    """An aware moment as answers have it.
+
+    >>> written(pd.Timestamp("2014-12-31T11:00+11:00"))
+    '2014-12-31T00:00:00Z'
+    """
+    return str(moment.tz_convert("UTC").isoformat()).replace("+00:00", "Z")
+
+
 def shown(nanoseconds: Nanoseconds) -> list[str]:
     """Stamps as text, for messages."""
     return [f"{text}Z" for text in np.datetime_as_string(nanoseconds[:SHOWN_STAMPS].astype("datetime64[ns]"), unit="m")]

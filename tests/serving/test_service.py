@@ -23,10 +23,11 @@ from forecast.settings import Settings
 from serving import create_app
 from serving.bodies import ForecastAnswer
 from serving.desk import Desk
-from serving.forecasts import answer
+from serving.forecasts import _asked
 from serving.loader import Champion, Served
 from serving.models import ModelsAnswer
 from serving.problems import KINDS, Problem, of_error
+from serving.questions import Question
 
 
 @pytest.fixture(params=["network with covariates", "last week on half-hours"])
@@ -227,12 +228,12 @@ def test_the_service_answers_while_it_computes(
     app = create_app(settings, plain)
     began, door = threading.Event(), threading.Event()
 
-    def slow(*_: object) -> bytes:
+    def slow(*_: object) -> Question:
         began.set()
         assert door.wait(30)
-        return answer(*_)  # type: ignore[arg-type]
+        return _asked(*_)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("serving.forecasts.answer", slow)
+    monkeypatch.setattr("serving.forecasts._asked", slow)
 
     async def both() -> tuple[int, int]:
         statuses: list[int] = []

@@ -1,0 +1,33 @@
+"""`Ladder`: who answers a question, from the champion down."""
+
+from __future__ import annotations
+
+from serving.engine import Engine
+from serving.loader import Champion
+from serving.questions import Question
+from serving.told import Answered
+
+
+class Ladder:
+    """The rungs, best first.
+
+    Args:
+        champion: what is served.
+        engine: lets a model answer.
+    """
+
+    def __init__(self, champion: Champion, engine: Engine) -> None:
+        self._champion, self._engine = champion, engine
+
+    async def answer(self, question: Question) -> Answered:
+        """The best answer there is.
+
+        Raises:
+            ForecastError: the question itself cannot be answered, or nothing is served.
+        """
+        served = self._champion.now()
+        told, warnings = await self._engine.ask(served, question)
+        return Answered(
+            told, question.levels(served.forecaster.spec), question.lived_cutoff, question.demand.unit, served,
+            tuple(dict.fromkeys([*question.warnings, *question.day_begun(told), *warnings])),
+        )  # fmt: skip

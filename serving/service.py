@@ -1,0 +1,38 @@
+"""`Service`: the parts of a running service, made once and handed to every endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from forecast.settings import Settings
+from serving.desk import Desk
+from serving.engine import Engine
+from serving.ladder import Ladder
+from serving.loader import Champion, Served
+
+
+@dataclass
+class Service:
+    """What endpoints work with.
+
+    Attributes:
+        settings: of this process.
+        champion: which versions are served.
+        desk: where slow work is done.
+        engine: lets a model answer.
+        ladder: who answers.
+    """
+
+    settings: Settings
+    champion: Champion
+    desk: Desk = field(default_factory=Desk)
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(self.desk)
+        self.ladder = Ladder(self.champion, self.engine)
+
+    @classmethod
+    def of(cls, settings: Settings, served: Served | None) -> Self:
+        """The parts for a model that was handed over, or for the one that the settings name."""
+        return cls(settings, Champion(served))
