@@ -8,7 +8,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 if TYPE_CHECKING:
     from forecast.registry.report import RetrainingLog
-    from forecast.retraining import Judgement
+    from forecast.retraining import Judgement, Sums
 
 COMPARED = ("mae", "rmse", "mape", "mase", "bias", "pinball", "coverage_80", "peak_mae")
 
@@ -22,6 +22,14 @@ def leave_artifacts(judgement: Judgement, log: RetrainingLog, unit: str, refit: 
     create_markdown_artifact(markdown=prose(judgement, log), key="verdict", description=sentence(judgement, log))
     for name, link in log.urls.items():
         create_link_artifact(link=link, link_text=f"MLflow: {name}", key=f"mlflow-{name}")
+
+
+def leave_sums(sums: Sums, unit: str) -> None:
+    """Writes whether reconciliation pays as an artifact of the flow run that is under way."""
+    rows = [
+        {"forecasts": way} | {name: _short(value) for name, value in row.items()} for way, row in sums.scores.items()
+    ]
+    create_table_artifact(table=rows, key="reconciled", description=f"{sums.sentence} In {unit}.")
 
 
 def comparison(judgement: Judgement) -> list[dict[str, Any]]:

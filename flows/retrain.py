@@ -8,7 +8,7 @@ Runs without a Prefect server: `python -m flows.retrain --help`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,15 +21,16 @@ from flows import report, steps, terminal
 from flows.kept import Kept
 from forecast.cli.mistakes import run
 from forecast.cli.options import Data, Every, Gate, Horizon, Quality, Refit, Warm, Workers, with_data
+from forecast.cli.reconciling import Parents, Reconcile
 from forecast.cli.refitting import Refitting
 from forecast.errors import DeclarationError
 from forecast.forecaster import read_spec
 from forecast.settings import Settings
-from forecast.sources import Declaration, open_source
+from forecast.sources import Declaration, is_store, open_source
 
 if TYPE_CHECKING:
     from forecast.registry.report import RetrainingLog
-    from forecast.retraining import Judgement, RetrainingPlan
+    from forecast.retraining import Judgement, RetrainingPlan, Sums
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class Retrained:
         judgement: who won, and the verdict.
         log: where it stands in MLflow.
         unit: of the figures.
+        sums: whether it pays that children sum to their parents; None where the table has no parents.
     """
 
     judgement: Judgement
     log: RetrainingLog
     unit: str
+    sums: Sums | None = None
 
 
 @flow(name="retrain")
@@ -58,6 +61,8 @@ def retrain(
     name: str | None = None,
     title: str | None = None,
     fresh: bool = False,
+    parents: str | SecretStr | None = None,
+    reconcile: str | None = None,
 ) -> Retrained:
     """Learns, judges and publishes; the champion changes only where the verdict says so.
 
@@ -71,11 +76,15 @@ def retrain(
         name: of the registered model, whose champion is challenged; that of the settings where None.
         title: of the parent run in MLflow.
         fresh: train again what an earlier run has trained.
+        parents: who is a part of whom, as `forecast predict --parents` takes it; what the store tells where data is a
+            store and this is None. The winner's walk is scored as it was and reconciled, its next forecast reconciled.
+        reconcile: the method; all are scored, and mint makes the next forecast, where None.
 
     Raises:
         ForecastError: a mistake that the user can mend.
     """
-    source = data.get_secret_value() if isinstance(data, SecretStr) else data
+    source, asked = (one.get_secret_value() if isinstance(one, SecretStr) else one for one in (data, parents))
+    assert source is not None
     declared, planned = declaration or Declaration(), plan_of(plan or {})
     work = (work or Settings.read().mlruns / "work").absolute()
     loaded = steps.load(source, declared, query, work, return_state=True)
@@ -83,6 +92,7 @@ def retrain(
     steps.check(source, declared, query)
     table, digest = loaded.result()
     steps.windows(table, planned)
+    related = steps.parents(table, source, asked)
     kept = Kept(work, digest, planned, fresh)
     folders = walk_all(table, kept, workers)
     judgement = steps.compare(table, folders, planned, kept.judged, name)
@@ -90,7 +100,19 @@ def retrain(
     log = steps.register(table, folders, judgement, winner, planned, name, title)
     done = Retrained(judged(judgement), log, read_spec(winner).unit)
     report.leave_artifacts(done.judgement, log, done.unit, planned.refits)
-    return done
+    if not related:
+        return done
+    return replace(done, sums=summed(steps.sum_up(table, judgement, winner, related, planned, reconcile), done, name))
+
+
+def summed(path: Path, done: Retrained, name: str | None) -> Sums:
+    """What was summed up, when it is told: in MLflow and in Prefect."""
+    from forecast.retraining import read_sums
+
+    steps.log_sums(path, done.log, name)
+    sums, _, _ = read_sums(path)
+    report.leave_sums(sums, done.unit)
+    return sums
 
 
 def plan_of(fields: dict[str, Any]) -> RetrainingPlan:
@@ -168,11 +190,14 @@ def command(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Name of the run in MLflow.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what an earlier run has trained.")] = False,
+    parents: Parents = None,
+    reconcile: Reconcile = None,
 ) -> None:
     """Retrain on DATA: walk each recipe forward, judge the best against the champion, register it, promote if better.
 
     Nothing is trained twice: a second run on the same data goes on from what the first one kept. The weekly seasonal
-    naive always takes part. Runs without a Prefect server; set PREFECT_API_URL to see it in yours.
+    naive always takes part. Where series have parents (--parents, or those of the store), the winner's walk is also
+    scored reconciled. Runs without a Prefect server; set PREFECT_API_URL to see it in yours.
 
     Example: `python -m flows.retrain demand.csv --zone Europe/Lisbon --recipe lstm,ridge`
     """
@@ -183,12 +208,33 @@ def command(
         "until": _until(until, data), "train_every": train_every, "quality": quality,
     }  # fmt: skip
     _refuse_early(data, plan, register)
+    _refuse_sums(data, parents, reconcile)
     place = work or Settings.read().mlruns / "work"
     terminal.quiet_console()
     terminal.start_server(place / "prefect-server.log")
-    source = SecretStr(data.data) if "://" in data.data else data.data
-    done = retrain(source, data.declaration, data.query, plan, place, workers, register, title, fresh)
+    source, asked = _hidden(data.data), None if parents is None else _hidden(parents)
+    done = retrain(source, data.declaration, data.query, plan, place, workers, register, title, fresh, asked, reconcile)
     terminal.show(done.judgement, done.log, done.unit, str(again))
+    if done.sums is not None:
+        terminal.show_sums(done.sums, done.unit)
+
+
+def _hidden(text: str) -> str | SecretStr:
+    """A URL may hold a password, and Prefect keeps what it is given."""
+    return SecretStr(text) if "://" in text else text
+
+
+def _refuse_sums(data: Data, parents: str | None, method: str | None) -> None:
+    """Raises for parents that cannot be read and an unknown method."""
+    from forecast.reconciliation import check_method
+    from forecast.reconciliation.declared import declared_hierarchy
+
+    if method is not None:
+        check_method(method, errors=True)
+        if parents is None and not is_store(data.data):
+            raise DeclarationError("--reconcile without --parents", "--parents north:all,south:all")
+    if parents is not None:
+        declared_hierarchy(parents, data.data)
 
 
 def _refuse_early(data: Data, plan: dict[str, Any], name: str | None) -> None:

@@ -172,6 +172,47 @@ def register(
     return log
 
 
+@task(
+    name="parents", task_run_name="parents", cache_policy=NO_CACHE, retries=3,
+    retry_delay_seconds=exponential_backoff(1), retry_condition_fn=try_again,
+)  # fmt: skip
+def parents(table: Path, data: str, asked: str | None) -> dict[str, str]:
+    """Who is a part of whom; raises where what is asked for is not whole in the table, before anything is trained."""
+    from forecast.retraining import take_parents
+
+    found, told = take_parents(table, data, asked)
+    for text in told:
+        say(f"parents: {text}")
+    if found:
+        say(f"parents: {len(found)} series are parts of {len(set(found.values()))} others")
+    return found
+
+
+@task(name="sum up", task_run_name="sum up", cache_policy=NO_CACHE)
+def sum_up(
+    table: Path, judgement: Path, winner: Path, parents: dict[str, str], plan: RetrainingPlan, method: str | None
+) -> Path:
+    """Scores the winner's walk as it was and made to add up, and reconciles its next forecast; returns their path."""
+    from forecast.retraining import read_sums, sum_up
+
+    path = sum_up(table, judgement, winner, parents, plan, method)
+    sums, _, _ = read_sums(path)
+    for text in (*sums.warnings, sums.sentence):
+        say(f"sum up: {text}")
+    return path
+
+
+@task(
+    name="log sums", task_run_name="log sums", cache_policy=NO_CACHE, retries=2,
+    retry_delay_seconds=exponential_backoff(2), retry_condition_fn=try_again,
+)  # fmt: skip
+def log_sums(sums: Path, log: RetrainingLog, name: str | None) -> None:
+    """Writes the sums onto the retraining's page in MLflow."""
+    from forecast.retraining import log_sums
+
+    log_sums(sums, log, _settings(name))
+
+
 class Told:
     """Says how training and walk go, at most every ten seconds; a `training.Progress` and a `backtest.WalkProgress`.
 

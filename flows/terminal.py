@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
 from flows import report
 from forecast.cli.console import console, scores_table
 
 if TYPE_CHECKING:
     from forecast.registry.report import RetrainingLog
-    from forecast.retraining import Judgement
+    from forecast.retraining import Judgement, Sums
 
+SUMMED = ("mae_parents", "mae_leaves", "pinball_parents", "pinball_leaves")
 _HERE = str(Path(__file__).parent)
 _ENGINE = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 
@@ -71,3 +75,16 @@ def show(judgement: Judgement, log: RetrainingLog, unit: str, refit: str) -> Non
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     for name, link in log.urls.items():
         console.print(f"MLflow, {name}: {link}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_sums(sums: Sums, unit: str) -> None:
+    """Parents and leaves, as they were forecast and reconciled; whether it pays."""
+    table = Table(title=f"Children that sum to their parents ({unit})", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("forecasts", no_wrap=True)
+    for name in SUMMED:
+        table.add_column(name.replace("_", " ").replace("mae", "MAE"), justify="right")
+    for way, row in sums.scores.items():
+        table.add_row(way, *[f"{row[name]:,.4g}" if row.get(name) is not None else "–" for name in SUMMED])
+    console.print(table)
+    for text in (*sums.warnings, sums.sentence):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -52,7 +52,16 @@ def test_help_shows_every_data_option() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--recipe", "nosuch"], ["--horizon", "0"], ["--refit", "daily"], ["--register", "a/b"], ["--until", "now?"]],
+    [
+        ["--recipe", "nosuch"],
+        ["--horizon", "0"],
+        ["--refit", "daily"],
+        ["--register", "a/b"],
+        ["--until", "now?"],
+        ["--reconcile", "mint"],
+        ["--parents", "nosuch.csv"],
+        ["--parents", "a:b", "--reconcile", "magic"],
+    ],
 )
 def test_mistake_is_told_before_a_server_starts(
     words: list[str], table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

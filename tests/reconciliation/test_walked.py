@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from forecast.backtest import Plan, walk
+from forecast.errors import DataError
 from forecast.recipe import Task
 from forecast.recipes import RIDGE
-from forecast.reconciliation import COHERENT, Hierarchy, reconcile
+from forecast.reconciliation import AS_FORECAST, COHERENT, Hierarchy, reconcile, reconciled_walk
 from forecast.tables import Demand, Forecast
 from forecast.training import fit
 from tests.reconciliation.families import values, wide
@@ -56,3 +57,29 @@ def test_every_cutoff_of_a_walk_adds_up(method: str, walked: pd.DataFrame) -> No
     actual = walked.pivot(index=["cutoff", "ds"], columns="unique_id", values="y")
     before, after = ((wide(one) - actual).abs().mean() for one in (base, made))
     assert (after < 1.05 * before).all()
+
+
+def test_a_walk_stands_beside_itself_reconciled(walked: pd.DataFrame) -> None:
+    both, told = reconciled_walk(walked, GRID, ["bottom-up", "mint"], unit="MW")
+    assert list(both["model"].unique()) == [AS_FORECAST, "bottom-up", "mint"]
+    assert len(told) == 1
+    assert "fewer than 20 past moments" in told[0]
+    assert list(both.columns) == list(walked.columns)
+    keys = ["unique_id", "cutoff", "ds"]
+    apart = both[both["model"] == AS_FORECAST].drop(columns="model").sort_values(keys).reset_index(drop=True)
+    same = walked.drop(columns="model").sort_values(keys).reset_index(drop=True)
+    pd.testing.assert_frame_equal(apart, same)
+    mint = both[both["model"] == "mint"].set_index(keys)
+    made = reconcile(Forecast(walked.drop(columns=["y", "model"]), "MW", "ridge"), GRID, "mint", errors=walked).frame
+    np.testing.assert_array_equal(mint.loc[pd.MultiIndex.from_frame(made[keys]), "q0.9"], made["q0.9"])
+    np.testing.assert_array_equal(mint["y"], walked.set_index(keys).loc[mint.index, "y"])
+
+
+def test_moments_without_the_whole_family_are_left_out_and_counted(walked: pd.DataFrame) -> None:
+    first = walked["cutoff"].min()
+    late = walked[(walked["unique_id"] != "s2") | (walked["cutoff"] > first)]
+    both, told = reconciled_walk(late, GRID, ["structural"], unit="MW")
+    assert told == ("24 of 936 moments of the walk lack a series of the family of 'grid': they are left out",)
+    assert both["cutoff"].min() > first
+    with pytest.raises(DataError, match="nowhere forecasts all series"):
+        reconciled_walk(walked[walked["unique_id"] != "s2"], GRID, unit="MW")

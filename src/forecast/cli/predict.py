@@ -64,7 +64,7 @@ def predict(
 
     _check_files(out, daily)
     _check_words(cutoff, horizon, delivery_day, gate)
-    reconciling = Reconciling.of(parents, reconcile, errors)
+    reconciling = Reconciling.of(parents, reconcile, errors, data.data)
     found = resolve(model, Settings.read())
     forecaster = Forecaster.load(found.folder)
     # Meters that are yet to be measured may stand in it: whether that will do, the model decides.

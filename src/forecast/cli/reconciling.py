@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -46,15 +46,15 @@ class Reconciling:
     errors: pd.DataFrame | None
 
     @classmethod
-    def of(cls, parents: str | None, method: str | None, errors: Path | None) -> Self | None:
-        """None where nothing is asked for; read before anything long begins.
+    def of(cls, parents: str | None, method: str | None, errors: Path | None, data: str = "store") -> Self | None:
+        """None where nothing is asked for; read before anything long begins. `data` is what is forecast.
 
         Raises:
             DeclarationError: a method or errors without parents, or parents that cannot be read. RequestError: an
                 unknown method, or one that needs errors and has none. DataError: no table of a walk.
         """
-        from forecast.reconciliation import check_method, read_hierarchy
-        from forecast.sources import is_store
+        from forecast.reconciliation import check_method
+        from forecast.reconciliation.declared import declared_hierarchy
 
         if parents is None:
             given = [name for name, value in (("--reconcile", method), ("--errors", errors)) if value is not None]
@@ -63,8 +63,7 @@ class Reconciling:
             return None
         if method is not None:
             check_method(method, errors=errors is not None)
-        hierarchy = _stored_hierarchy(parents) if is_store(parents) else read_hierarchy(parents)
-        return cls(hierarchy, method, _walk_table(errors) if errors is not None else None)
+        return cls(declared_hierarchy(parents, data), method, _walk_table(errors) if errors is not None else None)
 
     def done(self, said: Forecast, demand: Demand) -> Forecast:
         """The forecast, reconciled; its warnings tell where parents were not sums in the history known to it.
@@ -72,21 +71,9 @@ class Reconciling:
         Raises:
             DataError, RequestError: see `reconciliation.reconcile`.
         """
-        from forecast.reconciliation import check_sums, reconcile
+        from forecast.reconciliation import add_up
 
-        made = reconcile(said, self.hierarchy, self.method, errors=self.errors, delay=demand.delay)
-        known = demand.as_of(said.frame["cutoff"].min())
-        return replace(made, warnings=(*made.warnings, *check_sums(known, self.hierarchy)))
-
-
-def _stored_hierarchy(data: str) -> Hierarchy:
-    """The parents that a store's registry tells."""
-    from forecast.reconciliation import Hierarchy
-    from forecast.sources import store_url
-    from forecast.store import Store
-
-    with Store.open(store_url(data)) as store:
-        return Hierarchy.of_series(store.series().values())
+        return add_up(said, demand, self.hierarchy, self.method, self.errors)
 
 
 def _walk_table(file: Path) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def judge(table: Path, folders: Sequence[Path], plan: RetrainingPlan, settings: 
     scores = metrics.score(walks, **known)
     judgement = Judgement(
         winner=winner, verdict=verdict, against=CHAMPION if champion is not None else REFERENCE,
-        scores={str(name): {str(key): _finite(value) for key, value in row.items()} for name, row in scores.iterrows()},
+        scores={str(name): {str(key): finite(value) for key, value in row.items()} for name, row in scores.iterrows()},
         champion_version=version,
     )  # fmt: skip
     walks.to_parquet(work / WALK, index=False)
@@ -141,5 +141,6 @@ def _against_champion(
     return version, both, verdict
 
 
-def _finite(value: object) -> float | None:
+def finite(value: object) -> float | None:
+    """A figure, None where it could not be had."""
     return None if pd.isna(value) else float(value)  # type: ignore[arg-type]
