@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 import forecast
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
-from serving import forecasts, health, models, pages, problems
+from serving import forecasts, health, metrics, models, pages, problems
 from serving.examples import examples
 from serving.limits import BodyLimit
 from serving.loader import Champion, Served
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
     app.state.champion, app.state.desk = service.champion, service.desk
     problems.install(app)
     pages.install(app)
-    for router in (forecasts.router, models.router, health.router):
+    for router in (forecasts.router, models.router, health.router, metrics.router):
         app.include_router(router)
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_api_route("/problems/{name}", _kind_of_problem, include_in_schema=False)

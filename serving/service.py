@@ -10,6 +10,7 @@ from serving.desk import Desk
 from serving.engine import Engine
 from serving.ladder import Ladder
 from serving.loader import Champion, Served
+from serving.telemetry import Telemetry
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Service:
         desk: where slow work is done.
         engine: lets a model answer.
         ladder: who answers.
+        telemetry: what is counted and timed.
     """
 
     settings: Settings
@@ -29,6 +31,7 @@ class Service:
     desk: Desk = field(default_factory=Desk)
 
     def __post_init__(self) -> None:
+        self.telemetry = Telemetry()
         self.engine = Engine(self.desk)
         self.ladder = Ladder(self.champion, self.engine)
 
