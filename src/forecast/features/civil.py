@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from forecast.calendars import day_kinds, local_parts
+from forecast.features.civil_tables import Place, Table, table
 from forecast.tables import Demand
 from forecast.windows import Floats, Ints, RawBatch
 
@@ -78,27 +78,26 @@ def civil_clock(
     Without `year_end` the weeks about new year are never marked; without `seasons` the year's harmonics are zero;
     without `bridge_days` they have no column; without `weekends` all countries rest on Saturday and Sunday.
     """
-    parts: list[tuple[pd.DatetimeIndex, str, str | None]] = []
+    step, shown = demand.step.value, (year_end, seasons, bridge_days, weekends)
     base_S = np.zeros(len(demand.series), dtype=np.int64)
-    offset = 0
-    for (zone, country, _), numbers in _by_place(demand).items():
-        starts = [demand.series[number].start for number in numbers]
-        early = min(starts)
-        shifts = [int((start - early) / demand.step) for start in starts]
-        size = last_row - first_row + max(shifts)
-        stamps = pd.date_range(early + first_row * demand.step, periods=size, freq=demand.step)
-        parts.append((stamps, zone, country))
-        for number, shift in zip(numbers, shifts, strict=True):
-            base_S[number] = offset + shift - first_row
-        offset += size
-    tables = [_describe(*part, weekends=weekends) for part in parts]
-    columns, context, day_type, utc_offset = (np.concatenate(column) for column in zip(*tables, strict=True))
-    if not year_end:
-        columns[:, YEAR_END] = 0
-    if not seasons:
-        columns[:, SEASONS] = 0
-    shown = np.ascontiguousarray(columns[:, : len(names(bridge_days=bridge_days))])
-    return CivilClock(shown, context, day_type, utc_offset, base_S)
+    parts, offset = [], 0
+    for (zone, country, phase), numbers in _by_place(demand).items():
+        rows = [demand.series[number].start.value // step for number in numbers]
+        first, last = min(rows) + first_row, max(rows) + last_row
+        whole = table(Place(zone, country, step, phase, *shown), first, last, _described)
+        parts.append((whole, slice(first - whole.first, last - whole.first)))
+        for number, row in zip(numbers, rows, strict=True):
+            base_S[number] = offset + row - first
+        offset += last - first
+    if len(parts) == 1:
+        whole, used = parts[0]
+        return CivilClock(whole.columns_RK, whole.context_R3, whole.day_type_R, whole.offset_R, base_S + used.start)
+    return CivilClock(
+        np.concatenate([one.columns_RK[used] for one, used in parts]),
+        np.concatenate([one.context_R3[used] for one, used in parts]),
+        np.concatenate([one.day_type_R[used] for one, used in parts]),
+        np.concatenate([one.offset_R[used] for one, used in parts]), base_S,
+    )  # fmt: skip
 
 
 def _by_place(demand: Demand) -> dict[tuple[str, str | None, int], list[int]]:
@@ -110,11 +109,20 @@ def _by_place(demand: Demand) -> dict[tuple[str, str | None, int], list[int]]:
     return groups
 
 
-def _describe(
-    stamps: pd.DatetimeIndex, zone: str, country: str | None, *, weekends: bool
-) -> tuple[Floats, Floats, npt.NDArray[np.int8], npt.NDArray[np.int32]]:
-    local = local_parts(stamps, zone)
-    holiday = _Holidays(local.date_ordinal, country)
+def _described(place: Place, first: int, last: int) -> Table:
+    """The calendar of some rows of a place's clock."""
+    columns, context, day_type, utc_offset = _describe(place, place.phase + place.step * np.arange(first, last))
+    if not place.year_end:
+        columns[:, YEAR_END] = 0
+    if not place.seasons:
+        columns[:, SEASONS] = 0
+    shown = np.ascontiguousarray(columns[:, : len(names(bridge_days=place.bridge_days))])
+    return Table(first, shown, context, day_type, utc_offset)
+
+
+def _describe(place: Place, ns_R: Ints) -> tuple[Floats, Floats, npt.NDArray[np.int8], npt.NDArray[np.int32]]:
+    local = local_parts(ns_R, place.zone)
+    holiday = _Holidays(local.date_ordinal, place.country)
     turn_R = local.minute_of_day / 1440.0
     year_R = local.year_fraction
     columns = [np.asarray(local.hour == hour) for hour in range(HOURS)]
@@ -125,7 +133,7 @@ def _describe(
     week_R = _year_end_week(year_R)
     columns += [week_R == week for week in range(YEAR_END_WEEKS)] + [holiday.bridge]
     matrix = np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
-    free, rest = holiday.on(0), holiday.weekend if weekends else local.weekday >= SATURDAY
+    free, rest = holiday.on(0), holiday.weekend if place.weekends else local.weekday >= SATURDAY
     wave_of_day = NAMES.index("day harmonic 1 sin")
     weekend_or_holiday = (free | rest).astype(np.float32)
     context = np.column_stack([matrix[:, wave_of_day : wave_of_day + 2], weekend_or_holiday])
