@@ -142,6 +142,8 @@ def test_forecasts_of_a_series_are_chosen_by_day_period_and_moment(store: Store)
     assert ids(first=moments[1] - pd.Timedelta("30min")) == days
     assert ids(last=moments[1]) == days[:2]
     assert ids(last=moments[1] - pd.Timedelta("1s")) == days[:1]
+    assert ids(newest=2) == days[1:]
+    assert ids(newest=1, as_of=moments[1] + pd.Timedelta("1min")) == days[1:2]
 
 
 def test_a_single_period_has_the_step_of_its_series(store: Store) -> None:

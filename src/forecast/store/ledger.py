@@ -79,7 +79,7 @@ def issued(connection: Connection, id: str) -> Issued:
 
 def issued_of(
     connection: Connection, series: str, *, delivery_day: str | None = None, first: pd.Timestamp | None = None,
-    last: pd.Timestamp | None = None, as_of: pd.Timestamp | None = None,
+    last: pd.Timestamp | None = None, as_of: pd.Timestamp | None = None, newest: int | None = None,
 ) -> list[Issued]:  # fmt: skip
     """What was said of one series, oldest cutoff first; each entry holds one cutoff of this series.
 
@@ -89,6 +89,7 @@ def issued_of(
         delivery_day: only what was asked for this day.
         first, last: only forecasts with a period that starts from `first` to `last`, both included.
         as_of: only what was issued at this moment or before.
+        newest: only so many of these, those that were issued last.
 
     Raises:
         StoreError: there is no such series.
@@ -103,7 +104,12 @@ def issued_of(
         wanted = wanted.where(table.first_ds + (table.steps - 1) * table.step_seconds >= -(-first.value // SECOND))
     if as_of is not None:
         wanted = wanted.where(table.issued_at <= as_of.value // SECOND)
-    wanted = wanted.order_by(None).order_by(table.cutoff, table.issued_at, table.id)
+    if newest is not None:
+        last_issued = (table.issued_at.desc(), table.cutoff.desc(), table.id)
+        kept = wanted.order_by(None).order_by(*last_issued).limit(newest).subquery()
+        wanted = select(kept).order_by(kept.c.cutoff, kept.c.issued_at, kept.c.id)
+    else:
+        wanted = wanted.order_by(None).order_by(table.cutoff, table.issued_at, table.id)
     return [_issued([dict(row)]) for row in connection.execute(wanted).mappings()]
 
 

@@ -231,7 +231,7 @@ class Store:
 
     def forecasts(
         self, series: str, delivery_day: str | None = None, first: pd.Timestamp | str | None = None,
-        last: pd.Timestamp | str | None = None, as_of: pd.Timestamp | str | None = None,
+        last: pd.Timestamp | str | None = None, as_of: pd.Timestamp | str | None = None, newest: int | None = None,
     ) -> list[Issued]:  # fmt: skip
         """What was said of one series, oldest cutoff first; each entry holds one cutoff of this series.
 
@@ -240,6 +240,7 @@ class Store:
             delivery_day: only what was asked for this day, such as 2024-07-01.
             first, last: only what speaks of a period that starts from `first` to `last` (aware).
             as_of: only what was issued by then (aware).
+            newest: only so many of these, those that were issued last.
 
         Raises:
             StoreError: there is no such series.
@@ -247,7 +248,7 @@ class Store:
         moments = {"first": first, "last": last, "as_of": as_of}
         told = {name: None if one is None else _aware(one) for name, one in moments.items()}
         with reading(self.engine) as connection:
-            return ledger.issued_of(connection, series, delivery_day=delivery_day, **told)
+            return ledger.issued_of(connection, series, delivery_day=delivery_day, newest=newest, **told)
 
     def forget(self, series: str, settings: Settings | None = None) -> Forgotten:
         """Removes one series from observations, registry, ledger and caches; the audit keeps its name's SHA-256.
