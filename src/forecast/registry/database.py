@@ -15,7 +15,15 @@ from typing import Any
 
 from forecast.errors import RegistryError
 from forecast.registry.folders import copy_local
-from forecast.registry.versions import ANSWER, ModelVersion, Wanted, from_plain, no_forecaster, not_registered
+from forecast.registry.versions import (
+    ANSWER,
+    ModelVersion,
+    Pointer,
+    Wanted,
+    from_plain,
+    no_forecaster,
+    not_registered,
+)
 
 PATIENCE_S = 180
 
@@ -63,6 +71,10 @@ class ChildRegistry:
         if "error" in answer:
             raise RegistryError(f"MLflow at {self.uri} could not list its models ({answer['error']})")
         return [from_plain(one) for one in answer["versions"]]
+
+    def pointers(self, name: str) -> dict[str, Pointer]:
+        """What each alias points to."""
+        return {alias: Pointer(one.version, one.digest) for one in self.versions(name) for alias in one.aliases}
 
     def _ask(self, question: str, details: dict[str, Any]) -> dict[str, Any]:
         request = json.dumps({"uri": self.uri, "question": question, **details})

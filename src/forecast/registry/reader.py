@@ -1,6 +1,6 @@
 """`resolve`: from `models:/NAME@alias` to a verified folder on this machine, without importing mlflow.
 
-A tracking server is asked over HTTP; a database through a short-lived child process, so that this one stays light.
+A tracking server is asked over HTTP; a database's tables are read as they stand, else by a short-lived child process.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from typing import Protocol
 
 from forecast.errors import RegistryError
 from forecast.forecaster import read_spec, verify
-from forecast.registry.database import ChildRegistry
+from forecast.registry.direct import TableRegistry
 from forecast.registry.folders import cache_place, folder_digest, is_whole, keep, staging
 from forecast.registry.rest import RestRegistry
-from forecast.registry.versions import ModelVersion, Wanted
+from forecast.registry.versions import ModelVersion, Pointer, Wanted, not_registered
 from forecast.settings import Settings
 
 _URI = re.compile(r"^models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))$")
+
+_HTTP = ("http://", "https://")
+LOOK_PATIENCE_S = 5
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Registry(Protocol):
         """All versions, newest first."""
         ...
 
+    def pointers(self, name: str) -> dict[str, Pointer]:
+        """What each alias points to; empty where no such model is registered."""
+        ...
+
 
 def resolve(uri: str, settings: Settings) -> ModelRef:
     """Finds a forecaster, copies it into the cache unless it is there, and checks its digests.
@@ -72,7 +79,7 @@ def resolve(uri: str, settings: Settings) -> ModelRef:
     """
     if not uri.startswith("models:"):
         return _plain_folder(Path(uri).expanduser())
-    wanted = _parse(uri)
+    wanted = parse(uri)
     registry = _registry(settings)
     found = registry.find(wanted)
     place = cache_place(settings.cache, found.name, found.version, found.digest)
@@ -104,12 +111,28 @@ def aliases(settings: Settings) -> dict[str, str]:
     return {alias: one.version for one in versions(settings) for alias in one.aliases}
 
 
+def pointers(name: str, settings: Settings) -> dict[str, Pointer]:
+    """What each alias of a registered model points to, by one cheap question that is asked once and not for long.
+
+    Raises:
+        RegistryError: the registry does not answer.
+    """
+    if settings.mlflow_uri.startswith(_HTTP):
+        return RestRegistry(settings.mlflow_uri, tries=1, patience_s=LOOK_PATIENCE_S).pointers(name)
+    return _registry(settings).pointers(name)
+
+
 def _plain_folder(folder: Path) -> ModelRef:
     verify(folder)
     return ModelRef(read_spec(folder).name, None, None, None, folder, folder_digest(folder))
 
 
-def _parse(uri: str) -> Wanted:
+def parse(uri: str) -> Wanted:
+    """What `models:/NAME@alias` or `models:/NAME/VERSION` names.
+
+    Raises:
+        RegistryError: the text is neither.
+    """
     match = _URI.match(uri)
     if match is None:
         raise RegistryError(
@@ -119,7 +142,7 @@ def _parse(uri: str) -> Wanted:
 
 
 def _registry(settings: Settings) -> Registry:
-    if settings.mlflow_uri.startswith(("http://", "https://")):
+    if settings.mlflow_uri.startswith(_HTTP):
         return RestRegistry(settings.mlflow_uri)
     missing = _missing_database(settings)
     if missing:
@@ -127,7 +150,7 @@ def _registry(settings: Settings) -> Registry:
             f"there is no registry at {missing}", "a database that a training wrote",
             f"run `forecast train DATA ... --register {settings.model_name}`, or `make demo`",
         )  # fmt: skip
-    return ChildRegistry(settings.mlflow_uri)
+    return TableRegistry(settings.mlflow_uri)
 
 
 def _missing_database(settings: Settings) -> Path | None:
@@ -138,4 +161,6 @@ def _missing_database(settings: Settings) -> Path | None:
     return None if path.exists() and path.stat().st_size else path
 
 
-__all__ = ["ModelRef", "ModelVersion", "aliases", "resolve", "versions"]
+__all__ = [
+    "ModelRef", "ModelVersion", "Pointer", "aliases", "not_registered", "parse", "pointers", "resolve", "versions",
+]  # fmt: skip

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 from forecast.errors import RegistryError
 from forecast.registry.database import ChildRegistry
 from forecast.registry.folders import FOLDER, copy_local
-from forecast.registry.versions import ModelVersion, Wanted, instant, no_forecaster, not_registered
+from forecast.registry.versions import ModelVersion, Pointer, Wanted, instant, no_forecaster, not_registered
 
 TRIES, PATIENCE_S, PAUSE_S = 3, 30, 0.5
 _API, _PROXY = "api/2.0/mlflow", "api/2.0/mlflow-artifacts/artifacts"
@@ -34,9 +34,13 @@ class RestRegistry:
 
     Attributes:
         uri: the server's address; `MLFLOW_TRACKING_TOKEN` or `_USERNAME` and `_PASSWORD` are sent where set.
+        tries: until it is given up.
+        patience_s: for each of them.
     """
 
     uri: str
+    tries: int = TRIES
+    patience_s: float = PATIENCE_S
 
     def find(self, wanted: Wanted) -> ModelVersion:
         """The version.
@@ -87,6 +91,18 @@ class RestRegistry:
             raise RegistryError(f"MLflow at {self.uri} could not list its models ({error})") from error
         return sorted((_version(one, aliases) for one in found), key=lambda one: -int(one.version))
 
+    def pointers(self, name: str) -> dict[str, Pointer]:
+        """What each alias points to."""
+        try:
+            numbers = self._aliases(name)
+            found = {
+                number: self._json("model-versions/get", name=name, version=number) for number in {*numbers.values()}
+            }
+        except _Refused:
+            return {}
+        told = {number: _version(one["model_version"], {}) for number, one in found.items()}
+        return {alias: Pointer(number, told[number].digest) for alias, number in numbers.items()}
+
     def _aliases(self, name: str) -> dict[str, str]:
         model = self._json("registered-models/get", name=name)["registered_model"]
         return {one["alias"]: str(one["version"]) for one in model.get("aliases", [])}
@@ -121,11 +137,11 @@ class RestRegistry:
     def _get(self, path: str) -> bytes:
         request = Request(f"{self.uri.rstrip('/')}/{path}", headers=_authorisation())
         said = ""
-        for attempt in range(TRIES):
+        for attempt in range(self.tries):
             if attempt:
                 time.sleep(PAUSE_S * 2**attempt)
             try:
-                with urlopen(request, timeout=PATIENCE_S) as answer:
+                with urlopen(request, timeout=self.patience_s) as answer:
                     return bytes(answer.read())
             except HTTPError as error:
                 said = _message(error)

@@ -51,6 +51,19 @@ def from_plain(plain: Mapping[str, Any]) -> ModelVersion:
 
 
 @dataclass(frozen=True)
+class Pointer:
+    """What an alias points to.
+
+    Attributes:
+        version: its number as text.
+        digest: SHA-256 of its folder's manifest as registered; empty where none was.
+    """
+
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What is looked up: a model by alias or by version."""
 
