@@ -31,12 +31,8 @@ def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta, *, 
         )  # fmt: skip
     if not len(ds):
         return
-    _check_order(name, ds)
-    if len(ds) > 1:
-        _check_runs(name, ds, step)
-        gaps, counts = np.unique(np.diff(ds), return_counts=True)
-        check_step(name, pd.Timedelta(int(gaps[counts.argmax()])), step)
-    _check_clock(name, ds, int(ds[0]), step)
+    if (np.diff(ds) != step.value).any():
+        _check_odd(name, ds, step)
     late = np.isfinite(y) & (ds > clock.now().value)
     if late.any():
         raise DataError(
@@ -44,6 +40,15 @@ def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta, *, 
             "check the offset of the stamps; covariates known ahead belong into `future`",
             series=name, column="y", stamps=shown(ds[late]),
         )  # fmt: skip
+
+
+def _check_odd(name: str, ds: Nanoseconds, step: pd.Timedelta) -> None:
+    """Refuses stamps that do not follow each other in the model's step, unless they only leave some out."""
+    _check_order(name, ds)
+    _check_runs(name, ds, step)
+    gaps, counts = np.unique(np.diff(ds), return_counts=True)
+    check_step(name, pd.Timedelta(int(gaps[counts.argmax()])), step)
+    _check_clock(name, ds, int(ds[0]), step)
 
 
 def check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: pd.Timedelta) -> None:
@@ -54,6 +59,8 @@ def check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: p
             "neither history nor future has a period", "one at the least", "send one with y null", series=name,
             column="ds",
         )  # fmt: skip
+    if not len(ds_ahead):
+        return
     _check_order(name, ds_ahead)
     overlap = ds_ahead <= ds_past[-1] if len(ds_past) else np.zeros(len(ds_ahead), dtype=bool)
     if overlap.any():

@@ -15,8 +15,9 @@ from forecast.errors import DeclarationError, NotEnoughHistory, RequestError
 from forecast.forecaster import MAX_HORIZON_DAYS, Forecaster, ForecasterSpec, Span, day_span, due
 from forecast.tables import Demand, Forecast, power_unit
 from forecast.tables.forecast import check_levels
+from forecast.tables.laid import demand_of_arrays
 from serving.bodies import ForecastRequest
-from serving.rows import NOT_A_TIME, Rows
+from serving.rows import Rows
 from serving.stamps import read_stamp, shown, written
 from serving.told import Told
 
@@ -63,10 +64,9 @@ class Question:
         # A day more, for civil days of 25 hours; what lies before cannot touch the forecast and would cost time.
         reach = (spec.reach(MAX_HORIZON_DAYS * day_steps) + day_steps) * spec.step
         near = [_near(one, cutoff, reach, spec.step, delay) for one in rows]
-        demand = Demand.from_frame(
-            _frame(near), columns=spec.columns, zone={one.unique_id: one.zone for one in near}, unit=unit,
-            freq=spec.step, delay=delay, source="request", country=spec.country, forecast_only=True,
-        )  # fmt: skip
+        demand = demand_of_arrays(
+            near, columns=spec.columns, step=spec.step, unit=unit, delay=delay, source="request", country=spec.country
+        )
         return cls(
             demand, cutoff, request.horizon, request.delivery_day,
             tuple(request.quantiles) if request.quantiles is not None else None,
@@ -213,23 +213,6 @@ def _near(one: Rows, cutoff: pd.Timestamp, reach: pd.Timedelta, step: pd.Timedel
             "move the cutoff or send the history before it", series=one.unique_id, column="y",
         )  # fmt: skip
     return near
-
-
-def _frame(rows: Sequence[Rows]) -> pd.DataFrame:
-    """The long frame that `Demand.from_frame` reads."""
-    sizes = [len(one.ds) for one in rows]
-    names = np.array([one.unique_id for one in rows], dtype=object)
-    data: dict[str, object] = {
-        "unique_id": np.repeat(names, sizes),
-        "ds": pd.to_datetime(np.concatenate([one.ds for one in rows]), utc=True),
-    }
-    data |= {name: np.concatenate([one.columns[name] for one in rows]) for name in rows[0].columns}
-    data |= {name: np.repeat([one.static[name] for one in rows], sizes) for name in rows[0].static}
-    if any(one.available_at is not None for one in rows):
-        blank = [np.full(size, NOT_A_TIME, dtype=np.int64) for size in sizes]
-        stated = [b if one.available_at is None else one.available_at for one, b in zip(rows, blank, strict=True)]
-        data["available_at"] = pd.to_datetime(np.concatenate(stated).view("datetime64[ns]"), utc=True)
-    return pd.DataFrame(data)
 
 
 def _unread(rows: Sequence[Rows], spec: ForecasterSpec) -> list[str]:

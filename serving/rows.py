@@ -13,11 +13,10 @@ from forecast import clock
 from forecast.calendars import checked_days, day_zone, inside, is_day_clock
 from forecast.errors import DataError, DeclarationError
 from forecast.forecaster import ForecasterSpec
+from forecast.tables.laid import NOT_A_TIME
 from serving.bodies import Future, History, SeriesBody
 from serving.periods import Values, check_future, check_history, check_step
 from serving.stamps import Nanoseconds, read_stamp, read_stamps, read_step
-
-NOT_A_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ _DATE = r"(?:19|20|21)\d\d-\d\d-\d\d"
 _TIME = r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
 _NAIVE = re.compile(f"{_DATE}(?:{_TIME})?")
 _AWARE = re.compile(f"{_DATE}{_TIME}(?:Z|[+-](?:0\\d|1[0-5]):?[0-5]\\d)")
+_PLAIN = re.compile(rf"{_DATE}T\d\d:\d\d(?::\d\d)?Z", re.ASCII)
 _EXPECTED = "ISO 8601 with a zone, such as 2014-12-31T00:00:00Z or 2014-12-31T00:00+10:00"
 
 
@@ -27,7 +30,14 @@ def read_stamps(texts: Sequence[str], *, series: str | None, column: str) -> Nan
     Raises:
         DataError: some have no zone, or cannot be read; they are named.
     """
+    if all(map(_PLAIN.fullmatch, texts)):
+        with suppress(ValueError):
+            # What most callers send; NumPy reads it ten times as fast as pandas reads any form.
+            return np.array([text[:-1] for text in texts], dtype="datetime64[ns]").astype(np.int64)
     odd = [text for text in texts if not _AWARE.fullmatch(text)]
+    if len(texts) == 1 and not odd and "." not in texts[0]:
+        with suppress(ValueError):
+            return np.array([int(datetime.fromisoformat(texts[0]).timestamp()) * 10**9], dtype=np.int64)
     naive = [text for text in odd if _NAIVE.fullmatch(text)]
     if naive:
         raise DataError(
