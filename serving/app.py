@@ -10,19 +10,25 @@ import anyio.to_thread
 import orjson
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 
 import forecast
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
 from serving import forecasts, health, metrics, models, pages, problems
+from serving.access import Guard
 from serving.examples import examples
-from serving.limits import BodyLimit
+from serving.limits import BodyLimit, TimeLimit
 from serving.loader import Champion, Served
 from serving.schema import DESCRIPTION, TAGS, TITLE, DescribedApp
 from serving.service import Service
 from serving.trace import Trace
 
+SENT = ["authorization", "x-api-key", "content-type", "accept", "idempotency-key", "traceparent", "x-request-id"]
+"""Headers that a page of another origin may send."""
+SEEN = ["x-request-id", "traceresponse", "ratelimit", "ratelimit-policy", "retry-after"]
+"""Headers that it may read."""
 log = logging.getLogger("serving")
 
 
@@ -47,9 +53,25 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
         app.include_router(router)
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_api_route("/problems/{name}", _kind_of_problem, include_in_schema=False)
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-    app.add_middleware(Trace)
+    _guard(app, service)
     return app
+
+
+def _guard(app: FastAPI, service: Service) -> None:
+    """What stands between a caller and the endpoints; the last one added meets a request first."""
+    settings, telemetry = service.settings, service.telemetry
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(TimeLimit, seconds=settings.request_timeout_s, telemetry=telemetry)
+    app.add_middleware(Guard, access=service.access, telemetry=telemetry)
+    if origins := [one.strip() for one in settings.origins.split(",") if one.strip()]:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=SENT,
+            expose_headers=SEEN,
+        )
+    app.add_middleware(Trace, telemetry=telemetry, log_every=settings.log_every, spans=telemetry.spans)
 
 
 @asynccontextmanager
@@ -61,6 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if champion.loaded:
         await _warm_up(app.state.service)
     yield
+    app.state.service.telemetry.close()
 
 
 async def _warm_up(service: Service) -> None:

@@ -1,11 +1,14 @@
-"""How much of a request is read: a body past the limit is answered without reading all of it."""
+"""How much of a request is read, and how long it may take: past the limit it is answered without reading all of it."""
 
 from __future__ import annotations
+
+import asyncio
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problems import MEDIA_TYPE, problem
+from serving.telemetry import Telemetry
 
 LINGER_BYTES = 4 * 1024 * 1024
 LINGER_SECONDS = 2.0
@@ -58,6 +61,45 @@ class BodyLimit:
         with anyio.move_on_after(LINGER_SECONDS):
             await _linger(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class TimeLimit:
+    """ASGI middleware that ends requests after `seconds`: 408 while the body still arrives, 503 afterwards.
+
+    The ladder of fallbacks has its own, shorter deadline; this one catches slow callers and what hangs. 0 is no limit.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float, telemetry: Telemetry) -> None:
+        self.app, self.seconds, self.telemetry = app, seconds, telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, for a while."""
+        if scope["type"] != "http" or not self.seconds:
+            await self.app(scope, receive, send)
+            return
+        arriving, begun = True, False
+
+        async def watched() -> Message:
+            nonlocal arriving
+            message = await receive()
+            arriving = bool(message.get("more_body", False))
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.seconds) as limit:
+                await self.app(scope, watched, noted)
+        except TimeoutError:
+            if begun or not limit.expired():
+                raise
+            name, what = ("slow-body", "the body did not arrive") if arriving else ("timeout", "there was no answer")
+            self.telemetry.refusal(name)
+            detail, headers = f"{what} within {self.seconds:g} s.", {"Connection": "close", "Retry-After": "1"}
+            await problem(scope, name, detail, headers=headers)(scope, receive, send)
 
 
 async def _linger(receive: Receive) -> None:

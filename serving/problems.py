@@ -44,17 +44,23 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("malformed", 400, "The body is not JSON", "The body cannot be read; `detail` names the place."),
+        Kind("unauthorized", 401, "A key is needed", "Send `Authorization: Bearer fk_...` or `X-API-Key: fk_...`."),
+        Kind("forbidden", 403, "This key may not do that", "Ask for a key with the scope that `detail` names."),
         Kind("not-found", 404, "Nothing at this address", "See /docs for the addresses."),
         Kind("method", 405, "This address answers other methods", "The header `Allow` lists them."),
+        Kind("slow-body", 408, "The body did not arrive in time", "Send it again, faster or in smaller parts."),
         Kind("too-large", 413, "The body is too large", "Send fewer series or less history in one request."),
         Kind("media-type", 415, "The body is not declared as JSON", "Send `Content-Type: application/json`."),
         Kind("data", 422, "The data is wrong", "Stamps, numbers or units; `series`, `column`, `stamps` say where."),
         Kind("not-enough-history", 422, "Too little history", "No value is known that the model could start from."),
         Kind("declaration", 422, "The data is declared wrongly", "An unknown zone or unit."),
         Kind("request", 422, "The request cannot be answered", "A field is unknown, missing, contradicting or large."),
+        Kind("too-many", 429, "Too many requests with this key", "Wait the seconds in `Retry-After`."),
+        Kind("large-head", 431, "The headers are too large", "Send fewer or shorter headers."),
         Kind("internal", 500, "The service failed", "A defect; its log holds the cause under `request_id`."),
         Kind("no-model", 503, "No model is loaded", "The registry had no usable champion; `do` says how to get one."),
         Kind("busy", 503, "Too many requests are waiting", "Send it again after the seconds in `Retry-After`."),
+        Kind("timeout", 503, "The answer took too long", "Ask for less, or send it again later."),
         Kind("http", 400, "The request was refused", "See `detail`."),
     )
 }

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from serving.access import needed
 from serving.bodies import ForecastRequest
 from serving.examples import examples
 from serving.loader import Champion
@@ -37,9 +38,12 @@ class DescribedApp(FastAPI):
         """The OpenAPI 3.1 document, made anew when another model is loaded."""
         champion = cast(Champion, self.state.champion)
         served = champion.now() if champion.loaded else None
-        if self.openapi_schema is None or getattr(self.state, "described", None) is not served:
+        closed = self.state.service.access.closed
+        if self.openapi_schema is None or getattr(self.state, "described", None) != (served, closed):
             self.openapi_schema = self._document(examples(served.forecaster.spec) if served else {})
-            self.state.described = served
+            if closed:
+                _declare_keys(self.openapi_schema)
+            self.state.described = (served, closed)
         return self.openapi_schema
 
     def _document(self, shown: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +63,19 @@ class DescribedApp(FastAPI):
         }  # fmt: skip
         _declare_problems(document)
         return document
+
+
+def _declare_keys(document: dict[str, Any]) -> None:
+    """How a key is sent, and which operations need one."""
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `forecast keys add`."},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key."},
+    }
+    for path, operations in document["paths"].items():
+        right = needed(path)
+        for operation in operations.values() if right else ():
+            operation["security"] = [{"bearer": []}, {"header": []}]
+            operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{right}`.".strip()
 
 
 def _declare_problems(document: dict[str, Any]) -> None:

@@ -9,16 +9,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
 
 import uvicorn
 
 from forecast.errors import RequestError
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
+from serving import logs
+from serving.access import check_reach, is_loopback
 from serving.app import create_app
 
 STARTS_WITHIN_SECONDS = 120.0
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger("serving")
 
 
@@ -30,12 +33,13 @@ def run(settings: Settings | None = None, forecaster: Forecaster | None = None) 
         forecaster: answers instead of the registered champion.
 
     Raises:
-        RequestError: the address cannot be listened on.
+        RequestError: the address cannot be listened on, or is open to others without keys.
     """
     settings = settings or Settings.read()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if settings.host not in LOOPBACK:
-        log.warning("listening on %s: whoever reaches this address may ask for forecasts", settings.host)
+    logs.configure(settings.log)
+    check_reach(settings)
+    if not is_loopback(settings.host) and not settings.key_file.exists():
+        log.warning("listening on %s without keys: whoever reaches this address may do everything", settings.host)
     with _listening(settings) as listener:
         try:
             _server(settings, forecaster).run(sockets=[listener])
@@ -51,10 +55,11 @@ def running(settings: Settings | None = None, forecaster: Forecaster | None = No
         the address, as "http://127.0.0.1:8000".
 
     Raises:
-        RequestError: the address cannot be listened on.
+        RequestError: the address cannot be listened on, or is open to others without keys.
         RuntimeError: the service did not start.
     """
     settings = settings or Settings.read()
+    check_reach(settings)
     with _listening(settings) as listener:
         server = _server(settings, forecaster)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="service", daemon=True)
@@ -83,9 +88,18 @@ def _server(settings: Settings, forecaster: Forecaster | None) -> uvicorn.Server
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     config = uvicorn.Config(
         create_app(settings, forecaster), access_log=False, log_config=None, server_header=False,
-        timeout_keep_alive=15, timeout_graceful_shutdown=10,
+        timeout_keep_alive=15, timeout_graceful_shutdown=10, http=_protocol(settings), proxy_headers=False, ws="none",
     )  # fmt: skip
     return uvicorn.Server(config)
+
+
+def _protocol(settings: Settings) -> Any:
+    """uvicorn's with our limits; where httptools is missing, its plain one, which limits the head by itself."""
+    if find_spec("httptools") is None:
+        return "h11"
+    from serving.connections import limited
+
+    return limited(settings.max_connections)
 
 
 @contextmanager

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from forecast.settings import Settings
+from serving.access import Access
 from serving.desk import Desk
 from serving.engine import Engine
 from serving.ladder import Ladder
 from serving.loader import Champion, Served
+from serving.spans import Spans
 from serving.telemetry import Telemetry
 
 
@@ -24,6 +26,7 @@ class Service:
         engine: lets a model answer.
         ladder: who answers.
         telemetry: what is counted and timed.
+        access: whose keys are let in.
     """
 
     settings: Settings
@@ -31,7 +34,8 @@ class Service:
     desk: Desk = field(default_factory=Desk)
 
     def __post_init__(self) -> None:
-        self.telemetry = Telemetry()
+        self.telemetry = Telemetry(Spans.of_environment())
+        self.access = Access(self.settings.key_file, self.settings.rate_per_minute)
         self.engine = Engine(self.desk)
         self.ladder = Ladder(self.champion, self.engine)
 

@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 
+from serving.spans import Spans
+
 HOUR = 3600.0
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _FAST = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
@@ -25,13 +27,17 @@ class Telemetry:
 
     Every method may be called from any thread.
 
+    Args:
+        spans: where inference and commits are written as spans, too.
+
     >>> one = Telemetry()
     >>> one.rung("seasonal_naive", "stale")
     >>> one.fallbacks()
     {'seasonal_naive': {'stale': 1}}
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spans: Spans | None = None) -> None:
+        self.spans = spans
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._known: dict[tuple[Any, ...], Any] = {}
@@ -99,6 +105,8 @@ class Telemetry:
         """One pass of `batch` questions through a model."""
         self._inference.observe(seconds)
         self._batch.observe(batch)
+        if self.spans is not None:
+            self.spans.past("inference", seconds, {"batch": batch})
 
     def rung(self, rung: str, reason: str | None = None, series: int = 1) -> None:
         """Series that a rung of the ladder answered; no reason for the champion."""
@@ -133,6 +141,8 @@ class Telemetry:
         """One commit that holds forecasts of `rows` series."""
         self._commit.observe(seconds)
         self._rows.inc(rows)
+        if self.spans is not None:
+            self.spans.past("ledger", seconds, {"rows": rows})
 
     def ledger_failed(self) -> None:
         """One commit of the ledger that did not come about."""
@@ -170,6 +180,11 @@ class Telemetry:
         """All numbers as Prometheus reads them, or as OpenMetrics where `accept` asks for it; and the media type."""
         encoder, media_type = choose_encoder(accept)
         return encoder(self.registry), media_type
+
+    def close(self) -> None:
+        """Sends spans that are waiting."""
+        if self.spans is not None:
+            self.spans.close()
 
     # ---- made ----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +40,14 @@ class Settings(BaseSettings):
         max_body_bytes, max_series, max_rows: the largest request that is read.
         threads: threads of one forecast.
         model: what the service loads, a folder or `models:/NAME@alias`; None is the registered champion.
+        keys_file: of the service's API keys, as hashes; None is `keys.json` under `mlruns`.
+        allow_open: whether the service may be reached by others without keys.
+        rate_per_minute: requests of one key; 0 is no limit.
+        request_timeout_s: the longest that a request may take, its body included; 0 is no limit.
+        max_connections: open at once.
+        log: `json` or `text`; None is text on a terminal, else JSON.
+        log_every: of lines about fast and successful requests, one in so many is written.
+        origins: pages of other addresses that may ask from a browser, with commas between.
         eia_key, entsoe_key, open_meteo_key: keys of the origins of data; no text shows them.
 
     >>> Settings(port=9000).port
@@ -65,6 +73,14 @@ class Settings(BaseSettings):
     max_rows: int = Field(200_000, ge=1)
     threads: int = Field(1, ge=1)
     model: str | None = None
+    keys_file: Path | None = None
+    allow_open: bool = False
+    rate_per_minute: int = Field(6000, ge=0)
+    request_timeout_s: float = Field(30, ge=0)
+    max_connections: int = Field(512, ge=1)
+    log: Literal["json", "text"] | None = None
+    log_every: int = Field(1, ge=1)
+    origins: str = ""
     eia_key: SecretStr | None = None
     entsoe_key: SecretStr | None = None
     open_meteo_key: SecretStr | None = None
@@ -101,6 +117,11 @@ class Settings(BaseSettings):
     def cache(self) -> Path:
         """Copies of registered models, as the service and the command line read them."""
         return self.mlruns / "cache"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the hashes of API keys are."""
+        return self.home / self.keys_file.expanduser() if self.keys_file else self.mlruns / "keys.json"
 
     @property
     def champion(self) -> str:

@@ -13,6 +13,7 @@ from forecast.cli import (
     describe,
     explain,
     ingest,
+    keys,
     predict,
     search,
     serve,
@@ -39,6 +40,7 @@ app.command("search")(search.search)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
+app.add_typer(keys.app, name="keys")
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
 app.command("describe")(describe.describe)

@@ -15,6 +15,9 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port [8000].")] = None,
+    allow_open: Annotated[
+        bool | None, typer.Option("--allow-open", help="Let other machines in without a key.")
+    ] = None,
 ) -> None:
     """Serve the champion over HTTP: POST /v1/forecasts, GET /v1/models, /livez, /readyz, /docs.
 
@@ -23,11 +26,13 @@ def serve(
     import serving
     from forecast.registry.reader import resolve
     from forecast.settings import Settings
+    from serving.access import check_reach
 
-    given = {"model": model, "host": host, "port": port}
+    given = {"model": model, "host": host, "port": port, "allow_open": allow_open or None}
     settings = Settings.read(**{name: value for name, value in given.items() if value is not None})
     if model is not None:
         # A model that somebody asked for by name must be there; a champion may come later.
         resolve(model, settings)
+    check_reach(settings)
     console.print(f"Serving on http://{settings.host}:{settings.port} (docs at /docs). Ctrl+C stops.")
     serving.run(settings)
