@@ -115,8 +115,10 @@ class Features:
         shown = self.state.model_dump(include={"year_end", "seasons", "bridge_days", "weekends"})
         return civil.civil_clock(windows.demand, first, last, **shown)
 
-    def inputs(self, windows: WindowSet, clock: civil.CivilClock, index_B: Ints) -> Inputs:
-        """Some windows as arrays; [B] of them at once, no loop over windows."""
+    def inputs(
+        self, windows: WindowSet, clock: civil.CivilClock, index_B: Ints, peers_BSD: Floats | None = None
+    ) -> Inputs:
+        """Some windows as arrays, [B] of them at once, no loop over windows; `peers_BSD` where they are known already."""
         raw = windows.gather(index_B)
         past = self._past(raw, clock, windows)
         civil_BHK = np.take(clock.columns_RK, clock.rows(raw, np.arange(windows.horizon)), axis=0)
@@ -130,7 +132,7 @@ class Features:
             mask_BHF,
             self._static(windows.demand)[raw.series_B],
             series_B,
-            peers.peers_of(windows, self.state.series, index_B, series_B),
+            peers.peers_of(windows, self.state.series, index_B, series_B) if peers_BSD is None else peers_BSD,
             raw.target_BH,
             raw.target_mask_BH.astype(np.float32),
         )
@@ -195,6 +197,12 @@ class Features:
             past_BLP[:, :, hidden], mask_BLP[:, :, hidden] = 0, 0
         past_BLP[:, :, given:] = np.take(clock.context_R3, clock.rows(raw, np.arange(-self.context, 0)), axis=0)
         return past_BLP, mask_BLP
+
+    def peers(self, windows: WindowSet) -> Floats:
+        """What the learned series were doing at every window's cutoff, [N, S, D + 1], as `inputs` shows it."""
+        every_N = np.arange(len(windows))
+        series_N = self._seen(windows.demand)[windows.origins.at(every_N, windows.demand)[0]]
+        return peers.peers_of(windows, self.state.series, every_N, series_N)
 
     def _seen(self, demand: Demand) -> Ints:
         """Place of each of the demand's series among the learned ones, -1 for an unseen one."""

@@ -5,6 +5,7 @@ from forecast.forecaster.ensemble import Ensemble
 from forecast.forecaster.folder import check_target, read_spec, verify
 from forecast.forecaster.forecaster import Forecaster
 from forecast.forecaster.models import Model, model_class
+from forecast.forecaster.replies import Replies, Reply, Wish
 from forecast.forecaster.spec import ForecasterSpec
 
 __all__ = [
@@ -13,7 +14,10 @@ __all__ = [
     "Forecaster",
     "ForecasterSpec",
     "Model",
+    "Replies",
+    "Reply",
     "Span",
+    "Wish",
     "by_zone",
     "check_target",
     "day_span",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.calendars import delivery_day, gate_cutoff
 from forecast.errors import DataError, RequestError
-from forecast.tables import Demand, Forecast
+from forecast.tables import Demand, Forecast, Series
 
 if TYPE_CHECKING:
     from forecast.forecaster.forecaster import Forecaster
@@ -102,11 +102,16 @@ def _check_periods(said: Forecast, part: Demand, days: Sequence[Day], spans: Seq
         ds = said.frame.loc[said.frame["unique_id"] == one.unique_id, "ds"]
         for day, (start, end) in zip(days, spans, strict=True):
             if not ((ds >= start) & (ds < end)).any():
-                raise RequestError(
-                    f"no period of {part.step} starts on the rest of the day {day} in {one.zone}",
-                    "a day in which a period starts after the cutoff", "ask for another day, or an earlier cutoff",
-                    series=one.unique_id,
-                )  # fmt: skip
+                raise no_period(one, part.step, day)
+
+
+def no_period(one: Series, step: pd.Timedelta, day: Day) -> RequestError:
+    """That no period of a series starts on what is left of a day."""
+    return RequestError(
+        f"no period of {step} starts on the rest of the day {day} in {one.zone}",
+        "a day in which a period starts after the cutoff", "ask for another day, or an earlier cutoff",
+        series=one.unique_id,
+    )  # fmt: skip
 
 
 def _together(parts: Sequence[Forecast], demand: Demand) -> Forecast:

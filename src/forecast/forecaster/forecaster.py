@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendars import PREFIX
-from forecast.errors import DataError, ModelFolderError, RequestError
+from forecast.errors import DataError, ForecastError, ModelFolderError, RequestError
 from forecast.forecaster import folder as _folder
 from forecast.forecaster.days import MAX_HORIZON_DAYS, Day, Span, forecast_days
 from forecast.forecaster.missing import what_is_missing
 from forecast.forecaster.models import Arrays, Floats, Model, model_class
+from forecast.forecaster.replies import Replies, Wish, replies
 from forecast.forecaster.saying import Doubles, told
 from forecast.forecaster.spec import ForecasterSpec
 from forecast.forecaster.unmeasured import check_unmeasured, level_warnings, started_from_static, unmeasured
@@ -71,11 +72,11 @@ class Forecaster:
                 columns tell its level.
             RequestError: cutoffs, horizon or quantiles that cannot be answered.
         """
-        demand = self._checked(demand)
+        demand = self.checked(demand)
         offered = self.spec.recipe.quantiles
         wanted = check_levels(quantiles if quantiles is not None else offered, offered)
         cutoffs, spans = _ordered(cutoffs, spans)
-        steps = self._horizon(demand, cutoffs, horizon, spans)
+        steps = self.steps(demand, cutoffs, horizon, spans)
         said_SWHQ = told(self.spec, self.model, demand, cutoffs, steps, batch)
         frame = _frame(origins_at(demand, cutoffs), said_SWHQ, demand, self.spec)
         if spans is not None:
@@ -83,7 +84,7 @@ class Forecaster:
         unwanted = [name for name in quantile_columns(offered) if name not in quantile_columns(wanted)]
         blank = started_from_static(self.spec, self.model, demand, cutoffs.max())
         missing = what_is_missing(demand, cutoffs, self.spec.context, steps, blank)
-        warnings = (*level_warnings(self.spec, blank), *missing, *self._unusual(demand, steps))
+        warnings = (*level_warnings(self.spec, blank), *missing, *self.unusual(demand, steps))
         return Forecast(frame.drop(columns=unwanted), demand.unit, self.spec.name, warnings)
 
     def predict_days(
@@ -113,13 +114,20 @@ class Forecaster:
         """
         return forecast_days(self, demand, days, gate=gate, cutoff=cutoff, quantiles=quantiles)
 
+    def replies(self, wishes: Sequence[Wish], *, batch: int = BATCH) -> list[Replies | ForecastError]:
+        """The answers to several questions in one pass, as arrays; or why one has none.
+
+        They say what `predict` and `predict_days` say, to 1e-5 where questions go through a network together.
+        """
+        return replies(self, wishes, batch)
+
     def next_cutoff(self, demand: Demand) -> pd.Timestamp:
         """The moment from which a forecast is due: the end of what is known of any series.
 
         Raises:
             DataError: the demand does not suit the model, or no value of it is known.
         """
-        if len(unmeasured(self._checked(demand))) == len(demand.series):
+        if len(unmeasured(self.checked(demand))) == len(demand.series):
             raise DataError(
                 "no value of demand is known that a forecast could follow", "the moment of the forecast",
                 f"give it with --cutoff, such as {demand.series[0].start:%Y-%m-%dT%H:%MZ}",
@@ -153,8 +161,13 @@ class Forecaster:
                 "train again",
             ) from error  # fmt: skip
 
-    def _checked(self, demand: Demand) -> Demand:
-        """The demand as the model learned to read it, when it can; without a country it keeps the model's holidays."""
+    def checked(self, demand: Demand) -> Demand:
+        """The demand as the model learned to read it; without a country it keeps the model's holidays.
+
+        Raises:
+            DataError: the demand lacks columns, has another step, or has a series without any value where no static
+                columns tell its level.
+        """
         demand = self.spec.as_learned(demand)
         if demand.step != self.spec.step:
             raise DataError(
@@ -170,7 +183,7 @@ class Forecaster:
         check_unmeasured(self.spec, self.model, demand)
         return demand
 
-    def _unusual(self, demand: Demand, steps: int) -> list[str]:
+    def unusual(self, demand: Demand, steps: int) -> list[str]:
         """Warnings about a request that differs from what was learned."""
         told = []
         if steps > self.spec.task.horizon:
@@ -195,9 +208,14 @@ class Forecaster:
             "what they were doing is unknown to the forecast"
         ]
 
-    def _horizon(
+    def steps(
         self, demand: Demand, cutoffs: pd.DatetimeIndex, horizon: int | None, spans: Sequence[Span] | None
     ) -> int:
+        """Steps to be forecast: as asked, as the spans need, or the task's.
+
+        Raises:
+            RequestError: they are too many, or none.
+        """
         steps = horizon if horizon is not None else self.spec.task.horizon
         if spans is not None:
             ends_K = np.array([end.value for _, end in spans], dtype=np.int64)

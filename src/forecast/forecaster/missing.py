@@ -23,6 +23,8 @@ def what_is_missing(
         blank: series of whose missing history was told already.
     """
     cutoff = cutoffs.max().tz_convert("UTC")
+    if nothing_missing(demand, cutoff, context, horizon):
+        return ()
     narrowed = demand.as_of(cutoff)
     told: list[str] = []
     for one in demand.series:
@@ -46,6 +48,24 @@ def what_is_missing(
                     f"forecast in rows without y, or train with --past {name}"
                 )
     return tuple(told)
+
+
+def nothing_missing(demand: Demand, cutoff: pd.Timestamp, context: int, horizon: int) -> bool:
+    """Whether nothing is, of tables for which that is told at a glance; False sends the others to a closer look."""
+    if demand.versions or demand.known_until is not None or demand.doubted_R is not None:
+        return False
+    return all(_whole(demand, one, cutoff, context, horizon) for one in demand.series)
+
+
+def _whole(demand: Demand, one: Series, cutoff: pd.Timestamp, context: int, horizon: int) -> bool:
+    origin = -((one.start.value - cutoff.value) // demand.step.value)
+    first, newest = origin - context, min(origin, demand.last_known_row(one, cutoff) + 1)
+    if first < 0 or newest > len(one) or not np.isfinite(one.values_TC[first:newest, 0]).all():
+        return False
+    if one.available_at_T is not None and (one.available_at_T[first:newest] > cutoff.value).any():
+        return False
+    ahead_HK = one.values_TC[origin : origin + horizon, len(demand.columns.observed) :]
+    return not demand.columns.known or (len(ahead_HK) == horizon and bool(np.isfinite(ahead_HK).all()))
 
 
 def missing_ahead(demand: Demand, one: Series, name: str, cutoff: pd.Timestamp, horizon: int) -> Ints:

@@ -12,13 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.calibration import middle_of, window_scale
+from forecast.features import Features
 from forecast.features.civil import HOURS
 from forecast.forecaster.correction import Correction
 from forecast.forecaster.echo import Echo, Moments
 from forecast.forecaster.models import Model
 from forecast.forecaster.spec import ForecasterSpec
 from forecast.tables import Demand
-from forecast.windows import Bools, Ints, Origins, origins_at
+from forecast.windows import Bools, Floats, Ints, Origins, WindowSet, origins_at
 
 Doubles = npt.NDArray[np.float64]
 
@@ -51,15 +52,23 @@ class Said:
         """One pass over all windows, `batch` at a time."""
         reader = spec.column_reader
         windows = reader.window_set(demand, origins_at(demand, moments), steps)
+        return cls.read(model, reader, windows, (len(demand.series), len(moments)), batch)
+
+    @classmethod
+    def read(
+        cls, model: Model, reader: Features, windows: WindowSet, shape: tuple[int, int], batch: int,
+        peers_BSD: Floats | None = None,
+    ) -> Said:  # fmt: skip
+        """What a model says of some windows, as series and moments; their peers where these are known already."""
         clock = reader.clock(windows)
         parts = []
         for begin in range(0, len(windows), batch):
-            inputs = reader.inputs(windows, clock, np.arange(begin, min(begin + batch, len(windows))))
+            index_B = np.arange(begin, min(begin + batch, len(windows)))
+            inputs = reader.inputs(windows, clock, index_B, None if peers_BSD is None else peers_BSD[index_B])
             scale_B = window_scale(inputs.past_BLP[:, :, 0], inputs.past_mask_BLP[:, :, 0])
             hour_BH, blind_B = inputs.future_BHF[:, :, :HOURS].argmax(2), ~(inputs.past_mask_BLP[:, :, 0] > 0).any(1)
             known_BH = inputs.target_mask_BH > 0
             parts.append((model.quantiles(inputs), hour_BH, scale_B, blind_B, inputs.target_BH, known_BH))
-        shape = (len(demand.series), len(moments))
         whole = [np.concatenate(column).reshape(*shape, *column[0].shape[1:]) for column in zip(*parts, strict=True)]
         said, hour_SMH, scale_SM, blind_SM, y_SMH, known_SMH = whole
         return cls(
@@ -71,10 +80,19 @@ def told(
     spec: ForecasterSpec, model: Model, demand: Demand, cutoffs: pd.DatetimeIndex, steps: int, batch: int
 ) -> Doubles:
     """The final quantiles [S, W, H, Q] at each cutoff: calibrated, then moved and widened by the last days' errors."""
-    correction = spec.correction
-    days = correction.config.days if correction is not None else 0
-    moments = Moments.of(cutoffs, days, spec.task.clock or demand.series[0].zone)
-    said = Said.of(spec, model, demand, moments.all_M, steps, batch)
+    moments = moments_of(spec, demand, cutoffs)
+    return finished(spec, demand, moments, Said.of(spec, model, demand, moments.all_M, steps, batch))
+
+
+def moments_of(spec: ForecasterSpec, demand: Demand, cutoffs: pd.DatetimeIndex) -> Moments:
+    """The cutoffs, and the days before them whose errors correct their forecasts."""
+    days = spec.correction.config.days if spec.correction is not None else 0
+    return Moments.of(cutoffs, days, spec.task.clock or demand.series[0].zone)
+
+
+def finished(spec: ForecasterSpec, demand: Demand, moments: Moments, said: Said) -> Doubles:
+    """What a model said at all moments, as it is told at the wanted ones, [S, W, H, Q]."""
+    correction, steps = spec.correction, said.hour_SMH.shape[2]
     calibrated_SMHQ = spec.calibration.apply(said.quantiles_SMHQ, said.hour_SMH, said.scale_SM)
     if spec.only_networks:
         # Moves in units of a window's own spread mean nothing where there is none: a network's own widths stay.
