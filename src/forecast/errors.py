@@ -7,6 +7,8 @@ ForecastError
 │   └── PartlyRead        some files are broken, the others were read
 ├── SourceError           an origin of data does not answer, or refuses (key, quota)
 ├── StoreError            the store cannot be opened, read or written
+│   ├── StoreDown         it does not answer now; the same may work later
+│   └── KeyReused         an idempotency key that stands for another content
 ├── RecipeError           a recipe that cannot be built
 ├── RequestError          a forecast request that cannot be answered
 ├── ModelFolderError      a saved forecaster that cannot be read
@@ -88,6 +90,14 @@ class SourceError(ForecastError):
 
 class StoreError(ForecastError):
     """The store cannot be opened, read or written."""
+
+
+class StoreDown(StoreError):
+    """The store does not answer now: the same may work later."""
+
+
+class KeyReused(StoreError):
+    """An idempotency key came again with another content."""
 
 
 class RecipeError(ForecastError):

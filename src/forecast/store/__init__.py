@@ -5,6 +5,20 @@ from forecast.store.copies import Copied, backup, restore
 from forecast.store.forgetting import Forgotten
 from forecast.store.ingesting import IngestReport
 from forecast.store.issued import Issued
+from forecast.store.packed import Packed, Said
 from forecast.store.store import Store
+from forecast.tables.batch import Batch
 
-__all__ = ["Contents", "Copied", "Forgotten", "IngestReport", "Issued", "Store", "backup", "restore"]
+__all__ = [
+    "Batch",
+    "Contents",
+    "Copied",
+    "Forgotten",
+    "IngestReport",
+    "Issued",
+    "Packed",
+    "Said",
+    "Store",
+    "backup",
+    "restore",
+]

@@ -27,11 +27,13 @@ class Entry:
         number: its key.
         info: what is known of it; unit, step and delay are always told. A zone that is not told counts as UTC.
         anchor: one stamp of its clock, seconds since 1970; None until it has a value.
+        asked: whether only a request for a forecast has named it: whoever tells of it is the first.
     """
 
     number: int
     info: SeriesInfo
     anchor: int | None
+    asked: bool = False
 
     @property
     def step_seconds(self) -> int:
@@ -58,7 +60,7 @@ def _entry(row: Any) -> Entry:
     told = {name: getattr(row, name) for name in SeriesInfo.model_fields if name in SERIES.c}
     lengths = {name: str(pd.Timedelta(seconds=getattr(row, f"{name}_seconds"))) for name in ("step", "delay")}
     info = SeriesInfo.model_validate({**told, **lengths, "static": json.loads(row.static)})
-    return Entry(row.id, info, row.anchor)
+    return Entry(row.id, info, row.anchor, bool(row.asked))
 
 
 def register(
@@ -79,6 +81,8 @@ def register(
     known = entries(connection, [told.unique_id]).get(told.unique_id)
     if known is None:
         return _add(connection, told, step_seconds, anchor)
+    if known.asked:
+        return _introduce(connection, known, told, step_seconds, anchor)
     said = {name: value for name, value in told.model_dump(exclude_none=True).items() if value != {}}
     _refuse_change(known.info, told)
     if by_source and known.anchor is not None:
@@ -104,6 +108,17 @@ def _add(connection: Connection, told: SeriesInfo, step_seconds: int | None, anc
     number = connection.execute(insert(SERIES).values(values)).inserted_primary_key
     assert number is not None
     return Entry(int(number[0]), full, anchor)
+
+
+def _introduce(
+    connection: Connection, known: Entry, told: SeriesInfo, step_seconds: int | None, anchor: int | None
+) -> Entry:
+    """Writes what the first one says of a series that only a request has named, as of a new one."""
+    step = told.step or (known.info.step if step_seconds is None else str(pd.Timedelta(seconds=step_seconds)))
+    full = told.model_copy(update={"step": step, "delay": told.delay or "0h", "unit": told.unit or "MW"})
+    values = {**_columns(full), "anchor": anchor, "asked": None}
+    connection.execute(update(SERIES).where(SERIES.c.id == known.number).values(values))
+    return Entry(known.number, full, anchor)
 
 
 def _refuse_change(known: SeriesInfo, told: SeriesInfo) -> None:

@@ -24,9 +24,10 @@ from forecast.store.migrating import HEAD, remake
 from forecast.store.parts import read_parts, write_part
 from forecast.store.schema import AUDIT, METADATA, SERIES, SOURCE, VARIABLE
 from forecast.store.store import Store
+from forecast.store.tokens import note_all
 
-TABLES = [table for table in METADATA.sorted_tables if table.name != "erasing"]
-"""Those that hold something, parents first."""
+TABLES = [table for table in METADATA.sorted_tables if table.name not in ("erasing", "changed", "answered")]
+"""Those that hold something to keep, parents first."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def restore(path: Path, url: str | None = None, *, replace: bool = False, settin
             write_part(connection, METADATA.tables[part.table], archive.read(part))
         _check_rows(connection, archive)
         _count_on(connection)
+        note_all(connection)
         again = [name for name in catalogue.entries(connection) if name_digest(name) in lost]
         for name in again:
             erase_rows(connection, name)

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from forecast.addresses import shown
-from forecast.errors import StoreError
+from forecast.errors import StoreDown, StoreError
 from forecast.store.migrating import SCHEMA
 
 PATIENCE_S = 30.0
@@ -145,29 +145,29 @@ def _told(error: object, engine: Engine, *, lost: bool) -> StoreError:
     low = words.lower()
     if "locked" in low or "lock timeout" in low or "deadlock" in low:
         patience = engine.get_execution_options().get("patience_s", PATIENCE_S)
-        return StoreError(
+        return StoreDown(
             f"the store {where} is being written by another process ({words})", f"it free within {patience:g} s",
             "wait until the other one is done and run this again; nothing of this step was stored",
         )  # fmt: skip
     if "disk is full" in low or "no space left" in low or "could not extend file" in low:
-        return StoreError(
+        return StoreDown(
             f"the disk of the store {where} is full ({words})", "free space",
             "free some and run this again; what was stored before is whole, nothing of this step was stored",
         )  # fmt: skip
     if "disk i/o error" in low:
-        return StoreError(
+        return StoreDown(
             f"the disk of the store {where} failed ({words})",
             "a disk that works, with free space and without a limit on the size of files",
             "see to that and run this again; what was stored before is whole, nothing of this step was stored",
         )  # fmt: skip
     if "malformed" in low or "not a database" in low:
-        return StoreError(
+        return StoreDown(
             f"{where} is damaged or no store ({words})", "a file that this program made", "restore a backup"
         )
     if "readonly" in low or "read-only" in low or "unable to open" in low or "permission denied" in low:
-        return StoreError(f"the store {where} cannot be written or opened ({words})", "rights to read and write it")
+        return StoreDown(f"the store {where} cannot be written or opened ({words})", "rights to read and write it")
     if lost:
-        return StoreError(
+        return StoreDown(
             f"the store {where} does not answer ({words})", "a reachable database",
             "check host, port, user and password, and run this again; nothing of this step was stored",
         )  # fmt: skip

@@ -17,6 +17,7 @@ from forecast.settings import Settings
 from forecast.store import catalogue
 from forecast.store.engine import bare, place, reading, writing
 from forecast.store.schema import AUDIT, ERASING, FORECAST, OBSERVATION, SERIES, SOURCE
+from forecast.store.tokens import note_all
 from forecast.store.traces import erase_traces, traces
 
 FORGET = "forget"
@@ -115,6 +116,7 @@ def erase_rows(connection: Connection, name: str) -> Erased:
     connection.execute(update(SERIES).where(SERIES.c.parent == name).values(parent=None))
     connection.execute(delete(SERIES).where(SERIES.c.id == number))
     connection.execute(delete(ERASING))
+    note_all(connection)
     return Erased(observations, forecasts, tuple(sorted(children)))
 
 

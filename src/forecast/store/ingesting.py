@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,7 @@ from forecast.store.catalogue import Entry, Origin
 from forecast.store.news import KEYS, Bools, Ints, Loose, changes, news
 from forecast.store.schema import OBSERVATION
 from forecast.tables import Columns, SeriesInfo
-
-if TYPE_CHECKING:
-    from forecast.sources.contract import Batch
+from forecast.tables.batch import Batch
 
 CHUNK = 100_000
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pandas as pd
 
-from forecast.errors import DataError
+from forecast.errors import DataError, StoreError
 from forecast.tables import Forecast
 
 CHAMPION = "champion"
@@ -56,3 +56,11 @@ class Issued:
                 raise DataError(
                     f"the delivery day '{self.delivery_day}' is no date", "a day such as 2024-07-01"
                 ) from None
+
+
+def aware(moment: pd.Timestamp | str) -> pd.Timestamp:
+    """A moment in UTC; raises a StoreError where it carries no zone."""
+    stamp = pd.Timestamp(moment)
+    if stamp.tzinfo is None:
+        raise StoreError(f"the moment {stamp} carries no zone", "an aware stamp such as 2024-07-01T00:00Z")
+    return stamp.tz_convert("UTC")

@@ -12,7 +12,7 @@ from forecast.errors import DataError, StoreError
 from forecast.store import catalogue
 from forecast.store.catalogue import TARGET, Entry
 from forecast.store.reading import Rows, Wish, read_rows
-from forecast.tables import Demand
+from forecast.tables import Columns, Demand
 from forecast.tables.cells import Cells, chosen, demand_of_cells, held
 from forecast.tables.units import output_factor
 
@@ -32,7 +32,7 @@ def stored_demand(
     Args:
         connection: of a reader.
         place: the store's address, for reports.
-        only: the series; all where empty.
+        only: the series; all that have a value where empty.
         covariates: stored variables and static covariates to take beside `y`; all where None.
         until: nothing that became known later is read; None: everything.
         since: only periods that start at this stamp or later.
@@ -48,8 +48,6 @@ def stored_demand(
     columns = catalogue.columns_of(stored, _static(entries, covariates))
     step = _one(entries, "frequency", {name: one.step_seconds for name, one in entries.items()})
     unit = _one(entries, "unit", {name: str(one.info.unit) for name, one in entries.items()})
-    delays = {one.delay_seconds for one in entries.values()}
-    countries = {one.info.country for one in entries.values()}
     length = pd.Timedelta(seconds=int(step))
     places = {one.number: place for place, one in enumerate(entries.values())}
     bounds = {"until": _second(until, down=True), "first": _second(since, down=False)}
@@ -60,16 +58,44 @@ def stored_demand(
         name: _cells(rows, places, factors.get(name, 1.0))
         for name, rows in zip(columns.dynamic, read_rows(connection, wishes), strict=True)
     }
-    cells |= {name: held(cells[name], length) for name in columns.dynamic if name != TARGET}
+    return demand_of_entries(
+        entries, cells, columns=columns, unit=str(unit), source=place, country=country, forecast_only=forecast_only
+    )
+
+
+def demand_of_entries(
+    entries: Mapping[str, Entry], cells: Mapping[str, Cells], *, columns: Columns, unit: str, source: str,
+    country: str | None = None, forecast_only: bool = False,
+) -> Demand:  # fmt: skip
+    """The table of some registered series of one step.
+
+    Args:
+        entries: the series, in the order of their names.
+        cells: by column, `y` as mean power; numbered by the place of their series.
+        columns: roles of the covariates.
+        unit: in which `y` is told.
+        source, country, forecast_only: as in `stored_demand`.
+
+    Raises:
+        DataError: stamps are off a series' clock, or nothing of one is known.
+    """
+    step = pd.Timedelta(seconds=next(iter(entries.values())).step_seconds)
+    delays = {one.delay_seconds for one in entries.values()}
+    countries = {one.info.country for one in entries.values()}
     return demand_of_cells(
-        [one.info for one in entries.values()], cells, columns=columns, step=length, unit=str(unit),
-        delay=pd.Timedelta(seconds=delays.pop() if len(delays) == 1 else 0), source=place,
-        country=country or (countries.pop() if len(countries) == 1 else None), forecast_only=forecast_only,
+        [one.info for one in entries.values()],
+        {name: one if name == TARGET else held(one, step) for name, one in cells.items()},
+        columns=columns, step=step, unit=unit, delay=pd.Timedelta(seconds=delays.pop() if len(delays) == 1 else 0),
+        source=source, country=country or (countries.pop() if len(countries) == 1 else None),
+        forecast_only=forecast_only,
     )  # fmt: skip
 
 
 def _entries(connection: Connection, place: str, only: Sequence[str]) -> dict[str, Entry]:
     found = catalogue.entries(connection, only or None)
+    if not only:
+        # A series that was only asked for, or described, has nothing that a table could hold yet.
+        found = {name: one for name, one in found.items() if one.anchor is not None}
     missing = [name for name in only if name not in found]
     if missing or not found:
         known = list(catalogue.entries(connection))

@@ -20,6 +20,7 @@ from forecast.store import catalogue
 from forecast.store.catalogue import Entry
 from forecast.store.issued import Issued
 from forecast.store.schema import FORECAST, SERIES
+from forecast.store.steps import step_of
 from forecast.tables import Forecast, quantile_columns
 
 SECOND = 1_000_000_000
@@ -162,7 +163,8 @@ def _rows(one: Issued, entries: Mapping[str, Entry]) -> Iterator[Row]:
         name, ds_H = str(name_N[rows_H[0]]), ds_N[rows_H]
         yield {
             **shared, "series_id": entries[name].number, "cutoff": int(cutoff_N[rows_H[0]]), "first_ds": int(ds_H[0]),
-            "steps": len(ds_H), "step_seconds": _step(name, ds_H, entries[name]), "values": values_NQ[rows_H].tobytes(),
+            "steps": len(ds_H), "step_seconds": step_of(name, ds_H, entries[name].step_seconds),
+            "values": values_NQ[rows_H].tobytes(),
         }  # fmt: skip
 
 
@@ -176,17 +178,6 @@ def _seconds(stamps: pd.Series) -> Ints:
             "round them down before the forecast is made", column=str(stamps.name), stamps=stamps[split_N],
         )  # fmt: skip
     return np.asarray(nanoseconds // SECOND)
-
-
-def _step(name: str, ds_H: Ints, entry: Entry) -> int:
-    steps = np.unique(np.diff(ds_H))
-    if len(steps) > 1:
-        told = ", ".join(str(pd.Timedelta(seconds=int(one))) for one in steps[:3])
-        raise DataError(
-            f"a forecast with irregular periods ({told})", "periods that follow each other in one step",
-            "record each stretch under an id of its own", series=name,
-        )  # fmt: skip
-    return int(steps[0]) if len(steps) else entry.step_seconds
 
 
 def _issued(rows: Sequence[Mapping[str, Any]]) -> Issued:

@@ -39,6 +39,7 @@ SERIES = Table(
     Column("capacity", Double),
     Column("country", Text),
     Column("static", Text, nullable=False),  # JSON
+    Column("asked", SmallInteger),  # 1: only a request for a forecast has named it; nothing was told or measured
 )
 
 VARIABLE = Table(
@@ -101,6 +102,24 @@ ERASING = Table(
     "erasing",  # series whose rows may be deleted, within the transaction that forgets them
     METADATA,
     Column("series_id", Integer, primary_key=True),
+)
+
+CHANGED = Table(
+    "changed",  # a new random token whenever what is known of a series changes, for those who remember
+    METADATA,
+    Column("series_id", Integer, primary_key=True, autoincrement=False),  # of a series; ANY or ALL
+    Column("token", BigInteger, nullable=False),
+)
+ANY, ALL = 0, -1
+"""In place of a series: any of them changed; all of them may have (a restore, a series that was forgotten)."""
+
+ANSWERED = Table(
+    "answered",  # what was answered to an idempotency key; kept for a day
+    METADATA,
+    Column("key", Text, primary_key=True),  # SHA-256
+    Column("body", Text, nullable=False),  # SHA-256
+    Column("at", BigInteger, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
 )
 
 AUDIT = Table(

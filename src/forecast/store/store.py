@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -12,20 +12,25 @@ from sqlalchemy import Connection, Engine
 
 from forecast import clock
 from forecast.calendars.region import Region
-from forecast.errors import DataError, PartlyRead, StoreError
+from forecast.errors import StoreError
 from forecast.settings import Settings
 from forecast.store import catalogue, ledger
+from forecast.store.adding import add, ingest
 from forecast.store.contents import Contents, contents
 from forecast.store.engine import asking, engine_of, place, reading, writing
 from forecast.store.forgetting import Forgotten, forget
-from forecast.store.ingesting import IngestReport, add_batch
-from forecast.store.issued import CHAMPION, Issued
+from forecast.store.ingesting import IngestReport
+from forecast.store.issued import CHAMPION, Issued, aware
 from forecast.store.knowledge import stored_demand
 from forecast.store.migrating import bring_to_head, refuse_missing
+from forecast.store.once import answered, note_answer
+from forecast.store.packed import Packed, record_packed
+from forecast.store.tokens import note_change
 from forecast.tables import Demand, Forecast, SeriesInfo
+from forecast.tables.batch import Batch
 
 if TYPE_CHECKING:
-    from forecast.sources.contract import Batch, Source
+    from forecast.sources.contract import Source
 
 
 class Store:
@@ -96,24 +101,10 @@ class Store:
                 it; what was written before stays, the next call goes on there.
             StoreError: the store failed; nothing of the batch in hand is written.
         """
-        total = IngestReport()
-        try:
-            for batch, refused in _offered(source.batches(self.mark(source.name))):
-                try:
-                    total += self.add(batch, source.name, history=history)
-                except DataError as error:
-                    refused(error)
-                    continue
-                if progress is not None:
-                    progress(total)
-        except PartlyRead:
-            # It was read to its end; only what is broken in it was left out.
-            self._note_poll(source.name)
-            raise
-        self._note_poll(source.name)
-        return total
+        return ingest(self, source, progress, history=history)
 
-    def _note_poll(self, source: str) -> None:
+    def note_poll(self, source: str) -> None:
+        """Keeps that a source was read to its end now."""
         with writing(self.engine) as connection:
             number = catalogue.register_origin(connection, source).number
             catalogue.note_poll(connection, number, int(clock.now().timestamp()))
@@ -126,11 +117,33 @@ class Store:
             StoreError: the store failed.
         """
         with writing(self.engine) as connection:
-            origin = catalogue.register_origin(connection, source)
-            report = add_batch(connection, batch, replace(origin, polled_at=None) if history else origin)
-            if batch.mark:
-                catalogue.note_mark(connection, origin.number, batch.mark)
-        return report
+            return add(connection, batch, source, history=history)
+
+    def add_once(
+        self, batch: Batch, source: str, key: str, body: bytes, answer: Callable[[IngestReport], bytes]
+    ) -> bytes:
+        """Writes one batch unless its key has been answered, and keeps the answer, in one transaction.
+
+        Args:
+            batch, source: as in `add`.
+            key: of whoever sends it; for a day it stands for this body.
+            body: as it was sent.
+            answer: says what was done.
+
+        Returns:
+            the answer, or the one that the same key and body had before.
+
+        Raises:
+            KeyReused: the key stands for another body.
+            DataError, StoreError: as `add`.
+        """
+        with writing(self.engine) as connection:
+            before = answered(connection, key, body)
+            if before is not None:
+                return before
+            told = answer(add(connection, batch, source))
+            note_answer(connection, key, body, told)
+        return told
 
     def mark(self, source: str) -> Mapping[str, Any] | None:
         """How far a source was read; None: never."""
@@ -157,6 +170,8 @@ class Store:
                     Region.of(one.country)
                 catalogue.register(connection, one, None, None)
             catalogue.check_families(connection)
+            known = catalogue.entries(connection, [one.unique_id for one in told])
+            note_change(connection, [one.number for one in known.values()])
 
     def demand(
         self, *, only: Sequence[str] = (), covariates: Sequence[str] | None = None,
@@ -166,7 +181,7 @@ class Store:
         """The table of stored series.
 
         Args:
-            only: the series; all where empty.
+            only: the series; all that have a value where empty.
             covariates: names of the covariates; all that are stored where None.
             as_of: only what was known at this moment (aware) is read, and the table is narrowed to it; None: all.
             since: only periods that start here or later.
@@ -177,7 +192,7 @@ class Store:
             StoreError: there is no such series.
             DataError: the series do not fit one table, or nothing of one is known.
         """
-        moment = None if as_of is None else _aware(as_of)
+        moment = None if as_of is None else aware(as_of)
         with self.snapshot() as connection:
             demand = stored_demand(
                 connection, self.place, only=only, covariates=covariates, until=moment, since=since,
@@ -220,6 +235,15 @@ class Store:
         with writing(self.engine) as connection:
             return ledger.record_all(connection, several)
 
+    def record_packed(self, several: Sequence[Packed]) -> None:
+        """Writes packed forecasts, each under a new id, in one transaction; unknown series are registered.
+
+        Raises:
+            StoreError: the store failed, or an id is not new; nothing is written.
+        """
+        with writing(self.engine) as connection:
+            record_packed(connection, several)
+
     def forecast(self, id: str) -> Forecast:
         """What was said under an id, bit for bit, by series, cutoff and period.
 
@@ -246,7 +270,7 @@ class Store:
             StoreError: there is no such series.
         """
         moments = {"first": first, "last": last, "as_of": as_of}
-        told = {name: None if one is None else _aware(one) for name, one in moments.items()}
+        told = {name: None if one is None else aware(one) for name, one in moments.items()}
         with reading(self.engine) as connection:
             return ledger.issued_of(connection, series, delivery_day=delivery_day, newest=newest, **told)
 
@@ -271,27 +295,3 @@ class Store:
         """A connection that reads one state of the store."""
         with reading(self.engine) as connection:
             yield connection
-
-
-def _offered(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Callable[[DataError], None]]]:
-    """Each batch with a way to refuse it: a source that can do without a part of itself goes on, others raise."""
-    refusals: list[DataError] = []
-    batch = next(batches, None)
-    while batch is not None:
-        yield batch, refusals.append
-        if refusals and isinstance(batches, Generator):
-            try:
-                batch = batches.throw(refusals.pop())
-            except StopIteration:
-                return
-        elif refusals:
-            raise refusals.pop()
-        else:
-            batch = next(batches, None)
-
-
-def _aware(moment: pd.Timestamp | str) -> pd.Timestamp:
-    stamp = pd.Timestamp(moment)
-    if stamp.tzinfo is None:
-        raise StoreError(f"the moment {stamp} carries no zone", "an aware stamp such as 2024-07-01T00:00Z")
-    return stamp.tz_convert("UTC")
