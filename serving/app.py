@@ -6,22 +6,23 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 import anyio.to_thread
 import orjson
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 import forecast
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
-from serving import forecasts, health, metrics, models, pages, problems
+from serving import forecasts, health, metrics, models, page, pages, problems, status
 from serving.access import Guard
 from serving.examples import examples
 from serving.limits import BodyLimit, TimeLimit
-from serving.loader import Champion, Served
 from serving.schema import DESCRIPTION, TAGS, TITLE, DescribedApp
+from serving.served import Served
 from serving.service import Service
 from serving.trace import Trace
 
@@ -49,9 +50,9 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
     app.state.champion, app.state.desk = service.champion, service.desk
     problems.install(app)
     pages.install(app)
-    for router in (forecasts.router, models.router, health.router, metrics.router):
+    page.install(app)
+    for router in (forecasts.router, models.router, health.router, metrics.router, status.router):
         app.include_router(router)
-    app.add_api_route("/", _home, include_in_schema=False)
     app.add_api_route("/problems/{name}", _kind_of_problem, include_in_schema=False)
     _guard(app, service)
     return app
@@ -77,13 +78,16 @@ def _guard(app: FastAPI, service: Service) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Loads the champion before the first request; without one the service starts all the same and says so."""
-    champion: Champion = app.state.champion
-    if not champion.loaded:
-        await anyio.to_thread.run_sync(champion.load, app.state.settings)
-    if champion.loaded:
-        await _warm_up(app.state.service)
-    yield
-    app.state.service.telemetry.close()
+    service: Service = app.state.service
+    await anyio.to_thread.run_sync(service.follower.start)
+    if service.champion.loaded:
+        await _warm_up(service)
+    async with anyio.create_task_group() as group:
+        group.start_soon(service.follower.run)
+        group.start_soon(service.shadow.run)
+        yield
+        group.cancel_scope.cancel()
+    service.telemetry.close()
 
 
 async def _warm_up(service: Service) -> None:
@@ -94,10 +98,6 @@ async def _warm_up(service: Service) -> None:
         except Exception:
             # Callers may fare better than an example; why it failed stands in the log.
             log.exception("the example '%s' is not answered", name)
-
-
-async def _home() -> Response:
-    return RedirectResponse("/docs")
 
 
 async def _kind_of_problem(name: str) -> Response:

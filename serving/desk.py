@@ -27,6 +27,11 @@ class Desk:
         self._limiter = anyio.CapacityLimiter(at_once)
         self._most_waiting = most_waiting
 
+    def idle(self) -> bool:
+        """Whether no work is done or waited for."""
+        told = self._limiter.statistics()
+        return not told.borrowed_tokens and not told.tasks_waiting
+
     async def do(self, work: Callable[..., Work], *args: object) -> Work:
         """What the work returns or raises.
 

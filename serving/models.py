@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import anyio.to_thread
 import pandas as pd
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from forecast import clock
+from forecast.errors import RegistryError
 from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec
 from forecast.registry.reader import ModelVersion, versions
 from serving.answers import JsonAnswer
 from serving.bodies import ModelName
-from serving.dependencies import ChampionNow, DeskNow, SettingsNow
-from serving.loader import Served
-from serving.problems import Problem
+from serving.dependencies import ServiceNow
+from serving.problems import Problem, problem
+from serving.served import Served
 from serving.stamps import write_step
+from serving.status import ROLES, Entry, Following, in_use
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -72,8 +76,22 @@ class RegisteredVersion(BaseModel):
 class ModelsAnswer(BaseModel):
     """Models in use, and on request all that are registered."""
 
-    models: list[ModelInfo] = Field(description="Empty as long as none is loaded.")
+    models: list[ModelInfo] = Field(description="What answers now; empty as long as nothing is loaded.")
+    champion: Entry | None = Field(description="What answers now.")
+    previous: Entry | None = Field(description="What answered before; it is gone back to when the champion errs.")
+    challenger: Entry | None = Field(description="What is asked the same, behind the callers' backs.")
+    follower: Following
     registered: list[RegisteredVersion] | None = Field(None, description="Newest first; only with `registered=true`.")
+
+
+class ReloadAnswer(BaseModel):
+    """What a look at the registry changed."""
+
+    changed: list[str] = Field(description="Roles that another version holds now.")
+    champion: Entry | None
+    previous: Entry | None
+    challenger: Entry | None
+    follower: Following
 
 
 @router.get(
@@ -81,14 +99,45 @@ class ModelsAnswer(BaseModel):
     responses={200: {"model": ModelsAnswer}, 503: {"model": Problem, "description": "The registry does not answer"}},
 )  # fmt: skip
 async def get_models(
-    champion: ChampionNow, settings: SettingsNow, desk: DeskNow,
+    service: ServiceNow,
     registered: Annotated[bool, Query(description="Also list the registry's versions and aliases (slow).")] = False,
 ) -> Response:  # fmt: skip
     """The model in use: name, version, what it was trained on, and which history and columns a request has to hold."""
-    content: dict[str, Any] = {"models": [describe(champion.now())] if champion.loaded else []}
+    champion = service.champion.roles.champion
+    content: dict[str, Any] = {"models": [describe(champion)] if champion is not None else [], **in_use(service)}
     if registered:
-        content["registered"] = [_registered(one) for one in await desk.do(versions, settings)]
+        found = await anyio.to_thread.run_sync(versions, service.settings)
+        content["registered"] = [_registered(one) for one in found]
     return JsonAnswer(content)
+
+
+@router.post(
+    "/models/reload", summary="Look at the registry now",
+    responses={
+        200: {"model": ReloadAnswer},
+        409: {"model": Problem, "description": "What the alias points to cannot be served; the version before goes on"},
+        503: {"model": Problem, "description": "The registry does not answer; what is served goes on"},
+    },
+)  # fmt: skip
+async def post_reload(request: Request, service: ServiceNow) -> Response:
+    """Serves what the registry's aliases point to now, without waiting for the next look.
+
+    A version that was refused, or that was returned from because it erred, is tried again. A model that the settings
+    name by folder or number is read anew.
+    """
+    before = in_use(service)
+    await service.follower.reload()
+    error = service.follower.error
+    if error is not None:
+        name = "registry" if isinstance(error, RegistryError) else "not-promoted"
+        return problem(request.scope, name, str(error), found=error.found, expected=error.expected, do=error.do)
+    after = in_use(service)
+    changed = [role for role in ROLES if _digest(before[role]) != _digest(after[role])]
+    return JsonAnswer({"changed": changed, **after})
+
+
+def _digest(entry: dict[str, Any] | None) -> tuple[str, str] | None:
+    return (entry["version"], entry["digest"]) if entry else None
 
 
 def describe(served: Served) -> dict[str, Any]:

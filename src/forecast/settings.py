@@ -40,6 +40,7 @@ class Settings(BaseSettings):
         max_body_bytes, max_series, max_rows: the largest request that is read.
         threads: threads of one forecast.
         model: what the service loads, a folder or `models:/NAME@alias`; None is the registered champion.
+        follow_s: seconds between two questions to the registry what the alias points to; 0 asks only at the start.
         keys_file: of the service's API keys, as hashes; None is `keys.json` under `mlruns`.
         allow_open: whether the service may be reached by others without keys.
         rate_per_minute: requests of one key; 0 is no limit.
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     max_rows: int = Field(200_000, ge=1)
     threads: int = Field(1, ge=1)
     model: str | None = None
+    follow_s: float = Field(30, ge=0)
     keys_file: Path | None = None
     allow_open: bool = False
     rate_per_minute: int = Field(6000, ge=0)

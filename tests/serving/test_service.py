@@ -18,16 +18,19 @@ from starlette.testclient import TestClient
 
 from forecast.errors import DataError, ModelFolderError, RegistryError
 from forecast.forecaster import Forecaster
-from forecast.registry.reader import ModelRef
+from forecast.registry.folders import folder_digest
+from forecast.registry.reader import ModelRef, Pointer
 from forecast.settings import Settings
 from serving import create_app
 from serving.bodies import ForecastAnswer
 from serving.desk import Desk
+from serving.follower import Follower
 from serving.forecasts import _asked
 from serving.loader import Champion, Served
 from serving.models import ModelsAnswer
 from serving.problems import KINDS, Problem, of_error
 from serving.questions import Question
+from serving.telemetry import Telemetry
 
 
 @pytest.fixture(params=["network with covariates", "last week on half-hours"])
@@ -288,7 +291,7 @@ def test_without_a_champion_the_process_lives_and_says_what_to_do(homeless: Test
         assert problem["type"] == "/problems/no-model"
         assert "forecast train" in problem["do"]
         assert reply.headers["retry-after"] == "30"
-    assert homeless.get("/v1/models").json() == {"models": []}
+    assert homeless.get("/v1/models").json()["models"] == []
     document = homeless.get("/openapi.json").json()
     body = document["paths"]["/v1/forecasts"]["post"]["requestBody"]["content"]["application/json"]
     assert "examples" not in body
@@ -317,9 +320,9 @@ def test_an_unforeseen_failure_while_loading_is_kept_and_logged(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("deep inside")
 
-    monkeypatch.setattr("serving.loader.resolve", broken)
+    monkeypatch.setattr("serving.follower.pointers", broken)
     champion = Champion()
-    champion.load(settings)
+    Follower(settings, champion, Telemetry()).start()
     with pytest.raises(ModelFolderError, match="ZeroDivisionError"):
         champion.now()
     assert "deep inside" in caplog.text
@@ -339,13 +342,14 @@ def test_an_answer_names_the_registered_version(
 
     def found(uri: str, _: Settings) -> ModelRef:
         asked.append(uri)
-        return ModelRef("demand", "3", "run-7", "champion", tmp_path / "model", "d" * 64)
+        return ModelRef("demand", "3", "run-7", "champion", tmp_path / "model", folder_digest(tmp_path / "model"))
 
-    monkeypatch.setattr("serving.loader.resolve", found)
+    monkeypatch.setattr("serving.follower.pointers", lambda *_: {"champion": Pointer("3", "")})
+    monkeypatch.setattr("serving.follower.resolve", found)
     history = {"start": "2014-06-01T00:00Z", "step": "30min", "y": [1.0, 2.0]}
     with TestClient(create_app(Settings.read(home=tmp_path))) as one:
         reply = one.post("/v1/forecasts", json={"series": [{"unique_id": "town", "history": history}]}).json()
-    assert asked == ["models:/demand@champion"], "once, when it starts"
+    assert asked == ["models:/demand/3"], "once, when it starts"
     assert reply["model"] == {
         "name": "demand", "version": "3", "run_id": "run-7", "alias": "champion", "recipe": "last-week",
     }  # fmt: skip
