@@ -57,12 +57,17 @@ async def answer(raw: bytes, service: Service) -> bytes:
     Raises:
         HTTPException, ForecastError: the request cannot be answered.
     """
-    question = await service.desk.do(_asked, raw, service)
-    return encode(content(await service.ladder.answer(question)))
+    # One version from here to the answer: the next look at the registry may serve another.
+    served = service.champion.now()
+    with served.used():
+        question = await service.desk.do(_asked, raw, service, served)
+        answered = await service.ladder.answer(question, served)
+    service.shadow.offer(question)
+    return encode(content(answered))
 
 
-def _asked(raw: bytes, service: Service) -> Question:
-    settings, spec = service.settings, service.champion.now().forecaster.spec
+def _asked(raw: bytes, service: Service, served: Served) -> Question:
+    settings, spec = service.settings, served.forecaster.spec
     return Question.of(parse(raw, most_series=settings.max_series), spec, most_rows=settings.max_rows)
 
 

@@ -47,7 +47,7 @@ class Service:
 
     def _idle(self) -> bool:
         """Whether no caller waits for computing."""
-        return self.engine.idle and self.desk.idle()
+        return self.engine.idle() and self.desk.idle()
 
     @classmethod
     def of(cls, settings: Settings, served: Served | None) -> Self:
