@@ -197,8 +197,10 @@ def sum_up(
 
     path = sum_up(table, judgement, winner, parents, plan, method)
     sums, _, _ = read_sums(path)
-    for text in (*sums.warnings, sums.sentence):
-        say(f"sum up: {text}")
+    say(
+        f"sum up: the walk of {sums.winner} reconciled in {len(sums.scores) - 1} ways, "
+        f"its next forecast by {sums.method}"
+    )
     return path
 
 

@@ -100,9 +100,10 @@ def test_the_figures_stand_in_prefect_and_in_mlflow(done: Retrained) -> None:
         "tables/reconciled.json", "tables/reconciled by series.json", "tables/next forecast reconciled.parquet"
     } <= files  # fmt: skip
     mint = done.sums.scores["mint"]["mae_parents"]
-    assert run.data.metrics["reconciled/mint/mae_parents"] == pytest.approx(mint, rel=1e-5)
+    assert run.data.metrics["reconciled/mae_parents"] == pytest.approx(mint, rel=1e-5)
     assert done.sums.sentence in run.data.tags[NOTE]
     assert run.data.tags[NOTE].index("**Children that sum") > 50
+    assert f"| mint | {mint:.4g} |" in run.data.tags[NOTE]
 
 
 def test_the_next_forecast_is_that_of_the_command_line(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pandas as pd
 
 from forecast.quality import Finding, QualityReport
@@ -29,3 +32,7 @@ def test_findings_are_logged(settings: Settings, demand: Demand, task: Task) -> 
 
     assert files(run.run_id) == {"figures/quality.png", "figures/quality from close by.png", "tables/quality.json"}
     assert files(clean.run_id) == {"figures/quality.png", "tables/quality.json"}
+    path = client.download_artifacts(run.run_id, "tables/quality.json")
+    written = json.loads(Path(path).read_text(encoding="utf-8"))
+    assert written["columns"][:4] == ["series", "rule", "first", "last"]
+    assert written["data"][0][2] == f"{at:%Y-%m-%d %H:%M}Z"

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, num2date
 from matplotlib.figure import Figure
 
 from forecast import clock
@@ -21,6 +22,8 @@ PALE_GREYS = ("#6b6b6b", "#9a9a9a", "#bdbdbd")
 # A tick alone says its day and month; matplotlib's own says "13".
 DATES = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%S.%f"]
 DATES_AT_ZERO = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
+NARROW_INCHES, CROWDED = 5.0, 0.75
+"""A time axis that has room for few dates; the share of the usual distance below which a date crowds the next one."""
 Style = dict[str, Any]
 
 
@@ -52,10 +55,37 @@ def legend(axis: Axes, **options: Any) -> None:
 def time_axis(axis: Axes, zone: str) -> None:
     """Dates on the zone's clock, the zone named."""
     local: tzinfo = clock.zone(zone)
-    locator = AutoDateLocator(tz=local, minticks=4, maxticks=9)
+    inches = axis.get_position().width * axis.get_figure().get_figwidth()
+    least, most = (3, 7) if inches < NARROW_INCHES else (4, 9)
+    locator = _EvenDates(tz=local, minticks=least, maxticks=most)
     axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=local, formats=DATES, zero_formats=DATES_AT_ZERO))
+    axis.xaxis.set_major_formatter(_Dates(locator, tz=local, formats=DATES, zero_formats=DATES_AT_ZERO))
     axis.set_xlabel(f"local time ({zone})", color=QUIET, fontsize=9)
+    axis.xaxis.get_offset_text().set(color=QUIET, fontsize=9)
+
+
+class _EvenDates(AutoDateLocator):  # type: ignore[misc]
+    """Dates without those that crowd the next one: every second day ends at 31 and begins again at 1."""
+
+    def __call__(self) -> Any:
+        ticks = np.asarray(super().__call__())
+        apart = np.diff(ticks)
+        return ticks[np.append(apart >= CROWDED * np.median(apart), True)] if len(apart) > 1 else ticks
+
+
+class _Dates(ConciseDateFormatter):  # type: ignore[misc]
+    """Dates, and at the end of the axis the day or the years that none of them tells."""
+
+    def format_ticks(self, values: Any) -> Any:
+        self.ends = [num2date(values[place], tz=self._tz) for place in (0, -1)] if len(values) else []
+        return super().format_ticks(values)
+
+    def get_offset(self) -> str:
+        if not super().get_offset() or not self.ends:
+            return ""
+        first, last = self.ends
+        same_day = first.date() == last.date()
+        return f"{last:%d %b %Y}" if same_day else "–".join(dict.fromkeys(f"{one:%Y}" for one in self.ends))
 
 
 def stamps(values: Any) -> Any:

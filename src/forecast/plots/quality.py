@@ -10,13 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from forecast.errors import DataError
-from forecast.plots.paper import ACTUAL, GRID, INK, PALETTE, QUIET, headline, sheet, stamps, time_axis
+from forecast.plots.paper import ACTUAL, INK, PALETTE, QUIET, headline, sheet, stamps, time_axis
 from forecast.quality import RULES, Finding, QualityReport
 from forecast.tables import Demand
 
-COLOURS: Mapping[str, str] = {"gap": "#bdbdbd", "late data": "#6b6b6b"} | dict(
+COLOURS: Mapping[str, str] = {"gap": "#8f8f8f", "late data": "#303030"} | dict(
     zip([rule for rule in RULES if rule not in ("gap", "late data")], PALETTE, strict=True)
 )
+TRACK = "#eeeeee"
+"""Under the marks: paler than the greys among them."""
 MOST_SERIES, MOST_FINDINGS = 40, 8
 THIN = 300
 """A span is drawn at least as wide as this part of the axis."""
@@ -39,7 +41,7 @@ def quality_overview(demand: Demand, report: QualityReport, *, title: str = "Wha
     ends = {name: (demand.by_id[name].start, demand.by_id[name].start + len(demand.by_id[name]) * demand.step)
             for name in shown}  # fmt: skip
     for row, name in enumerate(shown):
-        axis.plot(stamps(ends[name]), [row, row], color=GRID, linewidth=5, solid_capstyle="butt")
+        axis.plot(stamps(ends[name]), [row, row], color=TRACK, linewidth=5, solid_capstyle="butt")
     least = (max(end for _, end in ends.values()) - min(start for start, _ in ends.values())) / THIN
     for one in report.findings:
         if one.series in ends:
@@ -75,6 +77,7 @@ def quality_closeups(demand: Demand, report: QualityReport, *, title: str = "Fro
         _closeup(axis, demand, one)
     for axis in axes[len(chosen) :]:
         axis.set_axis_off()
+    figure.get_layout_engine().set(h_pad=0.09)
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     return figure
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from forecast import metrics
-from forecast.calendars import told
+from forecast import calendars, metrics
 from forecast.comparison import compare
 from forecast.forecaster import Forecaster
 from forecast.reconciliation import AS_FORECAST, METHODS, Hierarchy, add_up, check_method, reconciled_walk
@@ -101,7 +100,9 @@ def sum_up(
     made = next_sums(forecaster, demand, hierarchy, chosen, walk)
     warnings = tuple(dict.fromkeys((*said, *made.warnings)))
     sums = Sums(winner=judged.winner, method=chosen, scores=scores, warnings=warnings)
-    return _written(judgement.parent, sums, by_series, told(made.frame, demand.zones).assign(model=made.model))
+    return _written(
+        judgement.parent, sums, by_series, calendars.told(made.frame, demand.zones).assign(model=made.model)
+    )
 
 
 def next_sums(
@@ -132,7 +133,8 @@ def read_sums(path: Path) -> tuple[Sums, pd.DataFrame, pd.DataFrame]:
 def log_sums(path: Path, log: RetrainingLog, settings: Settings) -> None:
     """Writes what `sum_up` left onto the retraining's page in MLflow."""
     sums, by_series, forecast = read_sums(path)
-    log_reconciled(log.run_id, settings, sums.table, by_series, forecast, [sums.sentence, *sums.warnings])
+    told = [sums.sentence, *sums.warnings]
+    log_reconciled(log.run_id, settings, sums.table, by_series, forecast, sums.method, told)
 
 
 def _by_series(both: pd.DataFrame, hierarchy: Hierarchy, demand: Demand) -> pd.DataFrame:
