@@ -40,10 +40,11 @@ class Relative:
 
     def columns(self, inputs: Inputs, load_F: npt.NDArray[np.bool_]) -> Doubles:
         """Future columns [B, H, F] with load columns relative and within ± `LIMIT`, NaN where masked."""
-        plain_BHF = inputs.future_BHF.astype(np.float64)
-        shifted_BHF = (plain_BHF - self.level_B[:, None, None]) / self.size_B[:, None, None]
-        values_BHF = np.where(load_F, np.clip(shifted_BHF, -LIMIT, LIMIT), plain_BHF)
-        return np.where(inputs.future_mask_BHF > 0, values_BHF, np.nan)
+        values_BHF = inputs.future_BHF.astype(np.float64)
+        shifted_BHL = (values_BHF[:, :, load_F] - self.level_B[:, None, None]) / self.size_B[:, None, None]
+        values_BHF[:, :, load_F] = np.clip(shifted_BHL, -LIMIT, LIMIT)
+        values_BHF[~(inputs.future_mask_BHF > 0)] = np.nan
+        return values_BHF
 
     def target(self, inputs: Inputs) -> Doubles:
         """The horizon's y, relative, [B, H]."""

@@ -200,12 +200,19 @@ def _shrunk(square_EE: Doubles, cross_E: Doubles, alpha: float) -> Doubles:
     """What minimises the squares under a penalty; the bias pays nothing, and is zero for an hour never seen."""
     from scipy.linalg.lapack import dposv
 
-    penalty_E = np.full(len(cross_E), alpha)
-    penalty_E[-1] = 1e-9
-    system_EE = square_EE + np.diag(penalty_E)
-    # Cholesky's way costs half of Gauss's; a penalty so small that rounding outweighs it needs the latter.
-    _, weights_E, failed = dposv(system_EE, cross_E)
-    return np.asarray(np.linalg.solve(system_EE, cross_E) if failed else weights_E)
+    # Cholesky's way costs half of Gauss's; a penalty so small that rounding outweighs it needs the latter. LAPACK
+    # wants columns: the transpose of a symmetric matrix gives it them, to overwrite, without another copy.
+    system_EE = _penalised(square_EE, alpha)
+    _, weights_E, failed = dposv(system_EE.T, cross_E, overwrite_a=True)
+    return np.asarray(np.linalg.solve(_penalised(square_EE, alpha), cross_E) if failed else weights_E)
+
+
+def _penalised(square_EE: Doubles, alpha: float) -> Doubles:
+    system_EE = square_EE.copy()
+    diagonal_E = system_EE.reshape(-1)[:: len(system_EE) + 1]
+    diagonal_E[:-1] += alpha
+    diagonal_E[-1] += 1e-9
+    return system_EE
 
 
 def _hours(inputs: Inputs) -> Ints:
