@@ -1,0 +1,52 @@
+// The line under the head: one glance says whether all is well. And the panels for what is missing or went wrong.
+
+import { Refusal } from "./api.js";
+import { fill, h, one, say } from "./dom.js";
+import { t } from "./words.js";
+
+export function state(kind, words) {
+  const line = one("#state");
+  line.className = `state ${kind}`;
+  say(one("span", line), words);
+}
+
+/** What the newest answer means for the person on shift. */
+export function stateOf(view) {
+  const rung = view.told.rung ?? "champion";
+  const count = view.warnings.length;
+  if (view.past) return state("wait", t(view.again ? "state.again" : "state.past", { rung: t(`rung.${rung}`) }));
+  if (rung !== "champion") {
+    const reason = view.told.reason ? t(`reason.${view.told.reason}`) : "–";
+    return state("warn", t("state.fallback", { rung: t(`rung.${rung}`), reason }));
+  }
+  return state("good", count ? t("state.warnings", { count }) : t("state.good"));
+}
+
+export function trouble(problem) {
+  const place = one("#trouble");
+  if (problem === null) {
+    place.hidden = true;
+    return;
+  }
+  const known = problem instanceof Refusal;
+  const { title, detail, do: next, request_id: request } = known ? problem.problem : {};
+  const words = known ? [title, detail ?? problem.message, next] : [t("trouble.title"), t("trouble.offline")];
+  fill(place, h("h2", {}, words[0] ?? t("trouble.title")), words.slice(1).filter(Boolean).map((text) => h("p", {}, text)),
+    request ? h("p", { class: "small" }, `X-Request-ID ${request}`) : null);
+  place.hidden = false;
+  state("bad", t(known ? "state.trouble" : "state.unreachable"));
+}
+
+/** Nothing is there yet: what to do, with the words of a command. */
+export function empty(kind) {
+  const place = one("#empty");
+  place.hidden = kind === null;
+  for (const name of ["chart-card", "tiles", "why", "below"]) one(`#${name}`).hidden = kind !== null;
+  if (kind === null) return;
+  fill(place, h("h2", {}, t(`empty.${kind}`)), h("p", {}, t(`empty.${kind}_do`)), h("pre", {}, t(`empty.${kind}_command`)),
+    h("p", {}, h("a", { href: "/docs" }, "/docs")));
+}
+
+export function warnings(told) {
+  fill(one("#warnings"), told.length ? told.map((text) => h("li", {}, text)) : h("li", { class: "quiet" }, t("warnings.none")));
+}
