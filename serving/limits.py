@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,43 +64,76 @@ class BodyLimit:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+class _Running:
+    """A request under way."""
+
+    __slots__ = ("arriving", "begun", "late", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until, self.arriving, self.begun, self.late = until, True, False, False
+
+
 class TimeLimit:
     """ASGI middleware that ends requests after `seconds`: 408 while the body still arrives, 503 afterwards.
 
     The ladder of fallbacks has its own, shorter deadline; this one catches slow callers and what hangs. 0 is no limit.
+    One look at all requests, a few times within the limit, costs less than a timer for each.
     """
 
     def __init__(self, app: ASGIApp, seconds: float, telemetry: Telemetry) -> None:
         self.app, self.seconds, self.telemetry = app, seconds, telemetry
+        self._running: dict[asyncio.Task[Any], _Running] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, for a while."""
-        if scope["type"] != "http" or not self.seconds:
+        task = asyncio.current_task()
+        if scope["type"] != "http" or not self.seconds or task is None:
             await self.app(scope, receive, send)
             return
-        arriving, begun = True, False
+        loop = task.get_loop()
+        one = self._running[task] = _Running(loop.time() + self.seconds)
+        if self._loop is not loop:
+            self._loop = loop
+            self._look()
 
         async def watched() -> Message:
-            nonlocal arriving
             message = await receive()
-            arriving = bool(message.get("more_body", False))
+            one.arriving = bool(message.get("more_body", False))
             return message
 
         async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = True
+            one.begun = True
             await send(message)
 
         try:
-            async with asyncio.timeout(self.seconds) as limit:
-                await self.app(scope, watched, noted)
-        except TimeoutError:
-            if begun or not limit.expired():
+            await self.app(scope, watched, noted)
+        except asyncio.CancelledError:
+            if one.begun or not one.late:
                 raise
-            name, what = ("slow-body", "the body did not arrive") if arriving else ("timeout", "there was no answer")
-            self.telemetry.refusal(name)
-            detail, headers = f"{what} within {self.seconds:g} s.", {"Connection": "close", "Retry-After": "1"}
-            await problem(scope, name, detail, headers=headers)(scope, receive, send)
+            task.uncancel()
+            await self._refuse(one, scope, receive, send)
+        finally:
+            self._running.pop(task, None)
+
+    def _look(self) -> None:
+        """Ends what is late, and looks again as long as anything runs."""
+        assert self._loop is not None
+        if not self._running:
+            self._loop = None
+            return
+        now = self._loop.time()
+        for task, one in self._running.items():
+            if now >= one.until and not one.late:
+                one.late = True
+                task.cancel()
+        self._loop.call_later(min(1.0, self.seconds / 8), self._look)
+
+    async def _refuse(self, one: _Running, scope: Scope, receive: Receive, send: Send) -> None:
+        name, what = ("slow-body", "the body did not arrive") if one.arriving else ("timeout", "there was no answer")
+        self.telemetry.refusal(name)
+        detail, headers = f"{what} within {self.seconds:g} s.", {"Connection": "close", "Retry-After": "1"}
+        await problem(scope, name, detail, headers=headers)(scope, receive, send)
 
 
 async def _linger(receive: Receive) -> None:

@@ -48,9 +48,10 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record; a traceback becomes the field `error`."""
+        message = record.getMessage()
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC), "level": record.levelname.lower(),
-            "logger": record.name, "message": without_secrets(record.getMessage()),
+            "logger": record.name, "message": message if hasattr(record, "clean") else without_secrets(message),
         }  # fmt: skip
         line |= getattr(record, "fields", {})
         if record.exc_info:

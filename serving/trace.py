@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.logs import without_secrets
 from serving.problems import problem
 from serving.spans import Spans
 from serving.telemetry import Telemetry
@@ -109,11 +110,13 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 def _write(scope: Scope, method: str, status: int, seconds: float) -> None:
     """The line of a request. Its record is made here: logging's own way looks through the stack, which costs more."""
     state, path = scope["state"], scope.get("raw_path", b"")[:200].decode("ascii", "replace")
-    spent = round(seconds * 1000, 2)
-    record = logging.LogRecord(log.name, logging.INFO, "", 0, "%s %s %d %.1f ms %s",
-                               (method, path, status, spent, state["request_id"]), None)  # fmt: skip
+    spent, name = round(seconds * 1000, 2), state["request_id"]
+    if "fk_" in path or "://" in path:
+        path = without_secrets(path)
+    record = logging.LogRecord(log.name, logging.INFO, "", 0, f"{method} {path} {status} {spent} ms {name}", None, None)
+    record.clean = True
     record.fields = {
-        "method": method, "path": path, "status": status, "ms": spent, "request_id": state["request_id"],
+        "method": method, "path": path, "status": status, "ms": spent, "request_id": name,
         "trace_id": state["trace_id"], "key": state.get("key"), "rung": state.get("rung"),
     }  # fmt: skip
     log.handle(record)
