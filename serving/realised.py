@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from forecast.monitoring import Realised, Score, realised
+from forecast.store import Store, catalogue
 from serving.answers import JsonAnswer
 from serving.dependencies import ServiceNow
 from serving.problems import Problem
@@ -69,7 +71,14 @@ async def get_skill(
     Beside it the seasonal naive: the same local hour a week before (two weeks where that was not known yet), from what
     was known at that forecast's own cutoff.
     """
-    return JsonAnswer(content(await service.keeper.ask(realised, unique_id, day)))
+    return JsonAnswer(content(await service.keeper.ask(_judged, unique_id, day)))
+
+
+def _judged(store: Store, unique_id: str, day: date | None) -> Realised:
+    with store.snapshot() as connection:
+        if not catalogue.entries(connection, [unique_id]):
+            raise HTTPException(404, f"the store holds no series {unique_id}")
+    return realised(store, unique_id, day)
 
 
 def content(told: Realised) -> dict[str, Any]:

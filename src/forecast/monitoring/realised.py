@@ -14,7 +14,7 @@ from forecast.calendars import civil_date, days_before, delivery_day, inside, is
 from forecast.calendars.days import exists
 from forecast.errors import DataError, StoreError
 from forecast.metrics import bias, coverage, mae, mape
-from forecast.store import Issued, Store
+from forecast.store import Issued, Store, catalogue
 from forecast.tables import SeriesInfo, quantile_column
 from forecast.tables.units import conversion_factor, output_factor
 
@@ -99,10 +99,11 @@ def realised(store: Store, series: str, day: date | str | None = None) -> Realis
         StoreError: there is no such series.
         DataError: the day is none, or does not exist in the zone of the series.
     """
-    known = store.series()
+    with store.snapshot() as connection:
+        known = catalogue.entries(connection, [series])
     if series not in known:
-        raise StoreError(f"the store holds no series {series}", "a series of GET /v1/series", "ingest some of it")
-    file = _File(store, known[series])
+        raise StoreError(f"the store holds no series {series}", "one that was ingested", "ingest some of it")
+    file = _File(store, known[series].info)
     if day is not None:
         wanted = civil_date(day)
         found = file.judge(wanted)
