@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,8 @@ from starlette.testclient import TestClient
 from forecast.forecaster import Forecaster
 from forecast.networks.configs import DirectConfig, NetworkConfig, RecurrentConfig
 from forecast.recipe import FeatureConfig, NetworkModel, Recipe, SeasonalNaiveModel, Task, TrainingConfig
+from forecast.registry.runs import running
+from forecast.registry.writer import log_forecaster, open_store, register
 from forecast.settings import Settings
 from forecast.tables import Columns, Demand
 from forecast.training import fit
@@ -159,3 +164,65 @@ class Ask:
 def ask(frame: pd.DataFrame) -> Ask:
     """How a test asks."""
     return Ask(frame)
+
+
+# ---- a registry --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Versions of one model in a registry that tests share; each test has a model of its own.
+
+    Attributes:
+        settings: of a service that follows it.
+        numbers: the versions, as registered; each says other quantiles about the same history.
+    """
+
+    settings: Settings
+    numbers: tuple[str, ...]
+
+    def point(self, alias: str, place: int | None) -> None:
+        """Lets an alias point to the version at this place of `numbers`; None removes it."""
+        client, name = open_store(self.settings).client, self.settings.model_name
+        if place is None:
+            client.delete_registered_model_alias(name, alias)
+        else:
+            client.set_registered_model_alias(name, alias, self.numbers[place])
+
+    @property
+    def database(self) -> Path:
+        """The registry's file."""
+        return Path(self.settings.mlflow_uri.removeprefix("sqlite:///"))
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """Folders of three forecasters that read the same and differ in how sure they are."""
+    folders = []
+    for place, noise in enumerate((0.1, 0.5, 2.0)):
+        frame = wavy({"town": 1.0, "port": 3.0})[["unique_id", "ds", "y"]]
+        frame["y"] += np.random.default_rng(place).normal(0, noise, len(frame))
+        known = Demand.from_frame(frame, zone="Australia/Melbourne").as_of(TRAINED_UNTIL)
+        recipe = Recipe(name=f"noise-{place}", model=SeasonalNaiveModel())
+        folders.append(tmp_path_factory.mktemp("three") / "model")
+        fit(known, recipe, Task(horizon=24)).forecaster.save(folders[-1])
+    return tuple(folders)
+
+
+@pytest.fixture(scope="session")
+def logged(tmp_path_factory: pytest.TempPathFactory, three: tuple[Path, ...]) -> tuple[Settings, list[Any]]:
+    """A registry that tests share, for making its tables takes seconds; and the three, logged in it once."""
+    home = tmp_path_factory.mktemp("followed")
+    settings = Settings.read(home=home, mlflow_uri=f"sqlite:///{home}/mlruns/mlflow.db")
+    store = open_store(settings)
+    with running(store, "three", {}) as run:
+        return settings, [log_forecaster(run, Forecaster.load(folder), None) for folder in three]
+
+
+@pytest.fixture
+def registered(logged: tuple[Settings, list[Any]], request: pytest.FixtureRequest, tmp_path: Path) -> Registered:
+    """The three as versions 1 to 3 of a model of one's own; no alias points to any of them."""
+    shared, ones = logged
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")
+    own = Settings.read(home=tmp_path, mlflow_uri=shared.mlflow_uri, model_name=name, port=0, follow_s=0.05)
+    return Registered(own, tuple(register(one, own) for one in ones))
