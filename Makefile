@@ -9,6 +9,8 @@ TORCH_INDEX ?=
 # Test processes side by side, each with one thread.
 JOBS ?= 2
 BENCH ?= $(if $(DATA),protocols,windows)
+# Cases of `make fuzz`.
+CASES ?= 10000
 # Folder of the data of the protocols; naming it runs the quick ones.
 DATA ?=
 SOURCES := src serving flows migrations tests benchmarks
@@ -19,7 +21,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test lint types layers pytest format bench serve ui pins clean
+.PHONY: help install demo test lint types layers pytest format bench serve fuzz audit ui pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +68,13 @@ bench: $(STAMP) ## measure windows; DATA=folder: the quick protocols; BENCH=name
 
 serve: $(STAMP) ## the HTTP service with the registered champion
 	@$(VENV)/bin/forecast serve
+
+fuzz: $(STAMP) ## ten thousand requests made from the description, all checks (about ten minutes); CASES=n
+	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/fuzz.py --cases $(CASES)
+
+audit: $(STAMP) ## known weaknesses of the pinned packages (needs PyPI), and that nothing runs what it reads
+	@$(VENV)/bin/python -m pytest -q tests/promises/test_no_pickle.py
+	@$(VENV)/bin/python .ci/audit.py constraints.txt
 
 ui: $(STAMP) ## MLflow's pages on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db \
