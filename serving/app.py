@@ -17,7 +17,7 @@ from starlette.responses import Response
 import forecast
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
-from serving import forecasts, health, metrics, models, page, pages, problems, status
+from serving import forecasts, health, metrics, models, page, pages, problems, realised, status
 from serving.access import Guard
 from serving.examples import examples
 from serving.limits import BodyLimit, TimeLimit
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
     problems.install(app)
     pages.install(app)
     page.install(app)
-    for router in (forecasts.router, models.router, health.router, metrics.router, status.router):
+    for router in (forecasts.router, models.router, health.router, metrics.router, status.router, realised.router):
         app.include_router(router)
     app.add_api_route("/problems/{name}", _kind_of_problem, include_in_schema=False)
     _guard(app, service)
@@ -85,8 +85,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with anyio.create_task_group() as group:
         group.start_soon(service.follower.run)
         group.start_soon(service.shadow.run)
+        group.start_soon(service.judge.run)
         yield
         group.cancel_scope.cancel()
+    service.memory.close()
     service.telemetry.close()
 
 
@@ -94,7 +96,7 @@ async def _warm_up(service: Service) -> None:
     """Answers an example, so that no caller waits for what is loaded on first use."""
     for name, example in examples(service.champion.now().forecaster.spec).items():
         try:
-            await forecasts.answer(orjson.dumps(example["value"]), service)
+            await forecasts.answer(orjson.dumps({**example["value"], "store": False}), service)
         except Exception:
             # Callers may fare better than an example; why it failed stands in the log.
             log.exception("the example '%s' is not answered", name)

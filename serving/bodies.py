@@ -68,13 +68,21 @@ class SeriesBody(_Body):
 
     unique_id: str = Field(min_length=1, max_length=200, description="Its name, as the answer repeats it.")
     zone: str | None = Field(None, description="Its civil zone, as `Australia/Melbourne`; the model's where left out.")
-    history: History
+    history: History | None = Field(
+        None, description="Where left out, the store is asked; `unique_id` is its name there."
+    )
     future: Future | None = None
     static: dict[str, Number] = Field({}, description="Static covariates by name.")
 
+    @property
+    def measured(self) -> History:
+        """The history of a series that brings it."""
+        assert self.history is not None
+        return self.history
+
 
 class ForecastRequest(_Body):
-    """Series with their history, and what is asked about them."""
+    """Series with their history, or names of series that the store has, and what is asked about them."""
 
     series: Annotated[list[SeriesBody], Field(fail_fast=True)] = Field(min_length=1)
     unit: Unit | None = Field(None, description="Unit of `y` and of the answer; the model's where left out.")
@@ -94,6 +102,11 @@ class ForecastRequest(_Body):
         None, pattern=r"^D(-\d{1,2})?T\d\d:\d\d$", description="With `delivery_day`, instead of `cutoff`: when its "
         "forecast is due on the clock of the series' zone, such as `D-1T10:00` (ten o'clock on the day before).",
     )  # fmt: skip
+    as_of: str | None = Field(
+        None, description="For series without `history`: only what the store knew at this moment, with zone, is used. "
+        "Where left out: the cutoff or the gate, else now.",
+    )  # fmt: skip
+    store: bool = Field(True, description="Whether the answer is kept in the ledger; false saves a write.")
     quantiles: Annotated[list[Level], Field(fail_fast=True)] | None = Field(
         None, min_length=1, max_length=99, description="Levels wanted; all of the model's where left out."
     )
@@ -107,6 +120,25 @@ class ForecastRequest(_Body):
         if self.gate is not None and self.cutoff is not None:
             raise ValueError("give gate or cutoff, not both")
         return self
+
+    @model_validator(mode="after")
+    def _one_memory(self) -> ForecastRequest:
+        """All series bring their history, or the store has all of it."""
+        with_history = [one.unique_id for one in self.series if one.history is not None]
+        if with_history and len(with_history) < len(self.series):
+            lacking = next(one.unique_id for one in self.series if one.history is None)
+            raise ValueError(
+                f"series '{with_history[0]}' brings a history and series '{lacking}' does not: send the history of all "
+                "series, or of none (then the store is asked)"
+            )
+        if with_history and self.as_of is not None:
+            raise ValueError("as_of is for series whose history the store has; with history send cutoff")
+        return self
+
+    @property
+    def stateful(self) -> bool:
+        """Whether the store has the history."""
+        return self.series[0].history is None
 
 
 class ModelName(BaseModel):
@@ -126,12 +158,18 @@ class SeriesForecast(BaseModel):
     ds: list[str] = Field(description="START of each period, UTC.")
     mean: list[float] = Field(description="The expectation.")
     quantiles: dict[str, list[float]] = Field(description="By level, as `q0.1`.")
+    rung: str = Field(description="Which step of the fallbacks said it: `champion`, or a lower one.")
+    reason: str | None = Field(description="Why not a higher one.")
 
 
 class ForecastAnswer(BaseModel):
     """Forecasts in the order of the request, and what to know about them."""
 
-    model: ModelName
+    id: str | None = Field(description="GET /v1/forecasts/{id} finds it again; null where it was not to be kept.")
+    recorded: bool = Field(description="Whether it is in the ledger for certain.")
+    issued_at: str = Field(description="When it was given out (UTC).")
+    model: ModelName | None = Field(description="null where no model spoke.")
+    rung: str = Field(description="The lowest step of the fallbacks that any series needed.")
     cutoff: str = Field(description="Nothing that became known later was used (UTC).")
     unit: Unit
     quantiles: list[float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forecast.tables import quantile_column
+from serving import formats
 from serving.answers import JsonAnswer, encode
-from serving.bodies import ForecastAnswer
+from serving.bodies import ForecastAnswer, ForecastRequest
 from serving.dependencies import ServiceNow
+from serving.ledger import Recorded
 from serving.loader import Served
 from serving.parsing import parse
 from serving.problems import Problem
@@ -25,18 +28,22 @@ from serving.told import Answered, Told
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
 
+SMALL = 16_000
+"""Bodies up to so many bytes are read at once: to hand one to a thread costs more."""
+
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON"},
+    406: {"model": Problem, "description": "No format that you accept"},
     413: {"model": Problem, "description": "The body is too large"},
     415: {"model": Problem, "description": "The body is not declared as JSON"},
     422: {"model": Problem, "description": "The data or the request is wrong; series, column and stamps are named"},
-    503: {"model": Problem, "description": "No model is loaded, or too many requests are waiting"},
+    503: {"model": Problem, "description": "No model is loaded, too many wait, or the store that is asked is down"},
 }
 
 
 @router.post(
-    "/forecasts", summary="Forecast from history in the body",
-    responses={200: {"model": ForecastAnswer}, **_REFUSALS},
+    "/forecasts", summary="Forecast from history in the body, or in the store",
+    responses={200: {"model": ForecastAnswer, "content": formats.TABLES}, **_REFUSALS},
 )  # fmt: skip
 async def post_forecasts(request: Request, service: ServiceNow) -> Response:
     """Forecasts of one or many series, each from what was known at the cutoff.
@@ -46,39 +53,75 @@ async def post_forecasts(request: Request, service: ServiceNow) -> Response:
     cutoff, or for one `delivery_day` of 23, 24 or 25 hours in each series' zone, from its `gate` where that is
     given (`D-1T10:00`); without either for the model's own horizon. Missing history is padded and masked, and named in
     `warnings`.
+
+    Series without `history` are read from the store as of `as_of` (else the cutoff or the gate, else now); `future`
+    adds what is known ahead. The answer stands in the ledger before it is sent: `id` finds it again; `store: false`
+    keeps none. `Accept` chooses JSON, CSV, Parquet or an Arrow stream.
     """
     _check_declared(request)
-    return JsonAnswer(await answer(await request.body(), service))
+    media = formats.chosen(request)
+    answered, kept = await said(await request.body(), service)
+    if media == formats.JSON:
+        return JsonAnswer(content(answered, kept))
+    response = formats.table_response(formats.forecast_columns(formats.parts(answered)), media, "forecasts")
+    response.headers.update(formats.told_beside(answered, kept))
+    return response
 
 
 async def answer(raw: bytes, service: Service) -> bytes:
-    """The whole way from a request's body to the answer's.
+    """The whole way from a request's body to the answer's, as JSON; raises as `said`."""
+    return encode(content(*await said(raw, service)))
+
+
+async def said(raw: bytes, service: Service) -> tuple[Answered, Recorded]:
+    """The answer to a request's body, once it is in the ledger.
 
     Raises:
         HTTPException, ForecastError: the request cannot be answered.
     """
     # One version from here to the answer: the next look at the registry may serve another.
-    served = service.champion.now()
-    with served.used():
-        question = await service.desk.do(_asked, raw, service, served)
+    served, clock = service.ladder.best, service.ladder.clock()
+    with served.used() if served is not None else nullcontext():
+        request, question = await _asked(raw, service, served)
         answered = await service.ladder.answer(question, served)
-    service.shadow.offer(question)
-    return encode(content(answered))
+    service.shadow.offer(question, request.gate)
+    if not request.store:
+        return answered, service.ledger.unrecorded()
+    return answered, await service.ledger.record(answered, question, gate=request.gate, within=clock.left())
 
 
-def _asked(raw: bytes, service: Service, served: Served) -> Question:
-    settings, spec = service.settings, served.forecaster.spec
-    return Question.of(parse(raw, most_series=settings.max_series), spec, most_rows=settings.max_rows)
+async def _asked(raw: bytes, service: Service, served: Served | None) -> tuple[ForecastRequest, Question]:
+    """The request, and the question in it; a history that it does not bring is the store's."""
+    if len(raw) > SMALL:
+        request, question = await service.desk.do(_read, raw, service, served)
+    else:
+        request, question = _read(raw, service, served)
+    if question is not None:
+        return request, question
+    spec = await service.memory.unlearned(request) if served is None else served.forecaster.spec
+    return request, await service.memory.question(request, spec)
 
 
-def content(answered: Answered) -> dict[str, Any]:
+def _read(raw: bytes, service: Service, served: Served | None) -> tuple[ForecastRequest, Question | None]:
+    settings = service.settings
+    request = parse(raw, most_series=settings.max_series)
+    if request.stateful:
+        return request, None
+    return request, Question.of(request, service.ladder.spec(request, served), most_rows=settings.max_rows)
+
+
+def content(answered: Answered, kept: Recorded) -> dict[str, Any]:
     """An answer as `ForecastAnswer`; arrays stay arrays."""
     return {
+        "id": kept.id,
+        "recorded": kept.recorded,
+        "issued_at": written(kept.issued_at),
         "model": _model(answered.served),
+        "rung": formats.lowest(answered),
         "cutoff": written(answered.cutoff),
         "unit": answered.unit,
         "quantiles": answered.levels,
-        "warnings": answered.warnings,
+        "warnings": (*answered.warnings, *kept.warnings),
         "forecasts": [_series(one, answered.levels) for one in answered.told],
     }
 
@@ -98,6 +141,8 @@ def _series(one: Told, levels: Sequence[float]) -> dict[str, Any]:
         "ds": one.ds_H,
         "mean": np.ascontiguousarray(one.mean_H),
         "quantiles": quantiles,
+        "rung": one.rung,
+        "reason": one.reason,
     }
 
 

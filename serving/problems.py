@@ -19,10 +19,12 @@ from forecast.errors import (
     DataError,
     DeclarationError,
     ForecastError,
+    KeyReused,
     ModelFolderError,
     NotEnoughHistory,
     RegistryError,
     RequestError,
+    StoreError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,6 +51,8 @@ KINDS = {
         Kind("not-found", 404, "Nothing at this address", "See /docs for the addresses."),
         Kind("method", 405, "This address answers other methods", "The header `Allow` lists them."),
         Kind("slow-body", 408, "The body did not arrive in time", "Send it again, faster or in smaller parts."),
+        Kind("not-acceptable", 406, "No format that you accept", "`Accept` JSON, CSV, Parquet or an Arrow stream."),
+        Kind("conflict", 409, "The key stands for another body", "Send this one under an Idempotency-Key of its own."),
         Kind("too-large", 413, "The body is too large", "Send fewer series or less history in one request."),
         Kind("media-type", 415, "The body is not declared as JSON", "Send `Content-Type: application/json`."),
         Kind("data", 422, "The data is wrong", "Stamps, numbers or units; `series`, `column`, `stamps` say where."),
@@ -62,6 +66,7 @@ KINDS = {
         Kind(
             "not-promoted", 409, "The version is not served", "It cannot be read, or fails when tried; see `detail`."
         ),
+        Kind("store", 503, "The store does not answer", "What needs no store goes on; ask again after `Retry-After`."),
         Kind("registry", 503, "The registry does not answer", "What is served goes on being served; ask again later."),
         Kind("busy", 503, "Too many requests are waiting", "Send it again after the seconds in `Retry-After`."),
         Kind("timeout", 503, "The answer took too long", "Ask for less, or send it again later."),
@@ -75,8 +80,13 @@ _OF_ERROR: Mapping[type[ForecastError], str] = {
     RequestError: "request",
     RegistryError: "no-model",
     ModelFolderError: "no-model",
+    KeyReused: "conflict",
+    StoreError: "store",
 }
-_OF_STATUS = {400: "malformed", 404: "not-found", 405: "method", 413: "too-large", 415: "media-type", 503: "busy"}
+_OF_STATUS = {
+    400: "malformed", 404: "not-found", 405: "method", 406: "not-acceptable", 413: "too-large", 415: "media-type",
+    503: "busy",
+}  # fmt: skip
 
 
 class Problem(BaseModel):

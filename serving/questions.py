@@ -12,8 +12,8 @@ import pandas as pd
 from forecast import clock
 from forecast.calendars import is_day_clock, moment_inside, moment_outside, parse_gate
 from forecast.errors import DeclarationError, NotEnoughHistory, RequestError
-from forecast.forecaster import MAX_HORIZON_DAYS, Forecaster, ForecasterSpec, Span, day_span, due
-from forecast.tables import Demand, Forecast, power_unit
+from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec, Span, Wish, day_span, due
+from forecast.tables import Demand, power_unit
 from forecast.tables.forecast import check_levels
 from forecast.tables.laid import demand_of_arrays
 from serving.bodies import ForecastRequest
@@ -44,6 +44,10 @@ class Question:
     order: tuple[str, ...]
     warnings: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        for zone in dict.fromkeys(self.demand.zones.values()) if self.day is not None else ():
+            self.span(zone)
+
     @classmethod
     def of(cls, request: ForecastRequest, spec: ForecasterSpec, *, most_rows: int) -> Question:
         """Checks a request against what a model reads.
@@ -53,7 +57,7 @@ class Question:
         """
         unit = _unit(request, spec)
         _check_names(request)
-        _check_rows(sum(len(one.history.y) for one in request.series), most_rows)
+        _check_rows(sum(len(one.measured.y) for one in request.series), most_rows)
         rows = [Rows.of(one, spec) for one in request.series]
         _check_rows(sum(int((one.ds[-1] - one.ds[0]) // spec.step.value) + 1 for one in rows), most_rows)
         delay = pd.Timedelta(seconds=spec.delay_seconds)
@@ -73,13 +77,10 @@ class Question:
             tuple(one.unique_id for one in rows), tuple(told),
         )  # fmt: skip
 
-    def put(self, forecaster: Forecaster) -> Forecast:
-        """The forecaster's answer; a day is each series' own."""
-        if self.day is None:
-            return forecaster.predict(self.demand, [self.cutoff], horizon=self.horizon, quantiles=self.quantiles)
-        for zone in dict.fromkeys(self.demand.zones.values()):
-            self.span(zone)
-        return forecaster.predict_days(self.demand, [self.day], cutoff=self.cutoff, quantiles=self.quantiles)
+    @property
+    def wish(self) -> Wish:
+        """What a forecaster is asked."""
+        return Wish(self.demand, self.cutoff, self.horizon, self.day)
 
     @property
     def lived_cutoff(self) -> pd.Timestamp:
@@ -245,7 +246,7 @@ def _constant(rows: Sequence[Rows], cutoff: pd.Timestamp, spec: ForecasterSpec) 
 
 
 def _seen_already(cutoff: pd.Timestamp, spec: ForecasterSpec) -> list[str]:
-    if cutoff >= pd.Timestamp(spec.trained_until):
+    if cutoff >= spec.learned_until:
         return []
     return [
         f"model '{spec.name}' was trained on values up to {spec.trained_until}, after this cutoff: its error "

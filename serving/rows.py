@@ -49,7 +49,7 @@ class Rows:
                 step or in the future; every y is missing, and no static column tells the model the level.
             DeclarationError: its zone is not known.
         """
-        past, ahead, zone = one.history, one.future, _zone(one, spec)
+        past, ahead, zone = one.measured, one.future, _zone(one, spec)
         read = _columns(one, "history", {"y": past.y, **past.columns}, ("y", *spec.past, *spec.known))
         coming = _columns(one, "future", ahead.columns, spec.known) if ahead else {}
         ds_past = _stamps(one, past, len(past.y), spec, zone)
@@ -100,6 +100,21 @@ class Rows:
         return replace(self, ds=self.ds[keep], columns=columns, available_at=available)
 
 
+def ahead_of(one: SeriesBody, spec: ForecasterSpec, zone: str) -> tuple[Nanoseconds, dict[str, Values]]:
+    """Stamps and columns of a series' `future`, checked, of a series whose history the store has.
+
+    Raises:
+        DataError: a column has another length, or stamps are naive, doubled, out of order or of another step.
+    """
+    assert one.future is not None
+    given = {name: values for name, values in one.future.columns.items() if name in spec.known}
+    columns = _columns(one, "future", given, tuple(given))
+    ds = _stamps(one, one.future, _length(one.future), spec, zone)
+    _check_lengths(one.unique_id, columns, len(ds))
+    check_future(one.unique_id, ds[:0], ds, spec.step)
+    return ds, columns
+
+
 def _columns(
     one: SeriesBody, part: str, given: Mapping[str, list[float | None]], needed: tuple[str, ...]
 ) -> dict[str, Values]:
@@ -130,6 +145,8 @@ def _stamps(one: SeriesBody, part: History | Future, size: int, spec: Forecaster
 
 
 def _days(ds: Nanoseconds, zone: str, series: str) -> Nanoseconds:
+    if not is_day_clock(zone):
+        return ds
     try:
         return np.asarray(checked_days(pd.DatetimeIndex(ds, tz="UTC"), zone).asi8)
     except DataError as error:
@@ -148,7 +165,7 @@ def _check_lengths(name: str, columns: Mapping[str, Values], rows: int) -> None:
 
 
 def _available(one: SeriesBody, rows: int, ahead: int, zone: str) -> Nanoseconds | None:
-    texts = one.history.available_at
+    texts = one.measured.available_at
     if texts is None:
         return None
     if len(texts) != rows:

@@ -10,8 +10,12 @@ from serving.access import Access
 from serving.desk import Desk
 from serving.engine import Engine
 from serving.follower import Follower
+from serving.judging import Judge
+from serving.keeping import Keeper
 from serving.ladder import Ladder
+from serving.ledger import Ledger
 from serving.loader import Champion, Served
+from serving.memory import Memory
 from serving.shadow import Shadow
 from serving.spans import Spans
 from serving.telemetry import Telemetry
@@ -29,7 +33,11 @@ class Service:
         ladder: who answers.
         follower: keeps the champion at what the registry says.
         shadow: asks the challenger, too.
+        keeper: holds the store.
+        memory: makes questions of what the store knows.
+        ledger: writes answers down.
         telemetry: what is counted and timed.
+        judge: how yesterday's forecasts turned out.
         access: whose keys are let in.
     """
 
@@ -40,10 +48,18 @@ class Service:
     def __post_init__(self) -> None:
         self.telemetry = Telemetry(Spans.of_environment())
         self.access = Access(self.settings.key_file, self.settings.rate_per_minute)
+        settings = self.settings
+        self.keeper = Keeper(settings)
+        self.memory = Memory(self.keeper, settings)
+        self.judge = Judge(self.keeper, self.telemetry)
+        self.ledger = Ledger(
+            self.keeper, on=settings.ledger, wait_ms=settings.ledger_wait_ms, deadline_s=settings.deadline_s
+        )
         self.engine = Engine(self.telemetry)
-        self.ladder = Ladder(self.champion, self.engine)
+        self.ladder = Ladder(self.champion, self.engine, self.telemetry, self.settings.deadline_s)
         self.follower = Follower(self.settings, self.champion, self.telemetry)
         self.shadow = Shadow(self.champion, self._idle, self.telemetry)
+        self.shadow.keep = self.ledger.remember
 
     def _idle(self) -> bool:
         """Whether no caller waits for computing."""

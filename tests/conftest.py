@@ -30,6 +30,8 @@ INSTALL = {
     "Chromium": "sudo apt-get install chromium",
 }
 MARKERS = {"shared_data": "data", "postgres_url": "postgres", "chromium": "browser"}
+LONG = ("flows/test_retrain.py", "promises/test_packaging.py", "promises/test_tripwire.py", "search/test_search.py")
+"""Files that take longest. They begin first: started last, one keeps a single process busy when the rest is done."""
 _home: list[str] = []
 
 
@@ -69,7 +71,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for a tool carries its marker: `-m "not browser"` needs no second declaration."""
+    """A test that asks for a tool carries its marker: `-m "not browser"` needs no second declaration. Long files first."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKERS:
@@ -148,6 +151,14 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     finally:
         engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a store that is not there yet, in both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    return str(request.getfixturevalue("postgres_url"))
 
 
 def _postgres_programs() -> Path | None:

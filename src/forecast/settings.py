@@ -34,6 +34,8 @@ class Settings(BaseSettings):
             `MLFLOW_TRACKING_URI`, else sqlite under `mlruns`.
         store: database of observations and forecasts; SQLite `store.db` under `mlruns`.
         store_patience_s: how long a writer waits for another one.
+        ledger: whether the service writes every answer into the store.
+        ledger_wait_ms: how long a commit of answers waits for more; 0: it takes what came while the last one ran.
         experiment: MLflow experiment of all retrainings.
         model_name: name in the model registry.
         host, port: where the service listens.
@@ -45,6 +47,7 @@ class Settings(BaseSettings):
         allow_open: whether the service may be reached by others without keys.
         rate_per_minute: requests of one key; 0 is no limit.
         request_timeout_s: the longest that a request may take, its body included; 0 is no limit.
+        deadline_s: a forecast is answered within so many seconds, by a lower rung where the model is slow.
         max_connections: open at once.
         log: `json` or `text`; None is text on a terminal, else JSON.
         log_every: of lines about fast and successful requests, one in so many is written.
@@ -65,6 +68,8 @@ class Settings(BaseSettings):
     mlflow_uri: str = Field(default_factory=_default_uri)
     store: str = Field(default_factory=_default_store, repr=False)
     store_patience_s: float = Field(30, gt=0)
+    ledger: bool = True
+    ledger_wait_ms: float = Field(0, ge=0, le=1000)
     experiment: str = Field("demand-forecasting", min_length=1)
     model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
     host: str = "127.0.0.1"
@@ -79,6 +84,7 @@ class Settings(BaseSettings):
     allow_open: bool = False
     rate_per_minute: int = Field(6000, ge=0)
     request_timeout_s: float = Field(30, ge=0)
+    deadline_s: float = Field(5, gt=0)
     max_connections: int = Field(512, ge=1)
     log: Literal["json", "text"] | None = None
     log_every: int = Field(1, ge=1)
