@@ -1,0 +1,55 @@
+"""What health means for a model's answer: whether it is asked at all, and how much wider its bands have to be.
+
+The numbers come from `benchmarks/ladder.py`; `docs/service.md` shows the tables.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.fallback.health import Health
+from forecast.fallback.known import Doubles
+
+STALE, INCOMPLETE, STUCK = "stale", "incomplete", "stuck"
+LEAST_CONTEXT = 0.1
+"""Where less of its context is known, a model is worse than last week again."""
+WHOLE = 0.9
+"""A context of which so much is known costs nothing that could be measured."""
+ROOT = 1 / 3
+"""Bands grow with this power of the share that is known, and of the share of weather that is missing."""
+UNFORESEEN = 0.7
+"""Bands that grow by so much hold again, where a model that reads weather ahead gets none at all."""
+
+
+def unable(health: Health, *, starts_from_static: bool = False) -> dict[str, str]:
+    """The series that are not put to a model, and why.
+
+    Args:
+        health: of a question.
+        starts_from_static: whether the model learned to speak of meters without history.
+    """
+    if starts_from_static:
+        return {}
+    few_S = health.context_S < LEAST_CONTEXT
+    return {health.names[row]: _why(health, row) for row in np.flatnonzero(few_S).tolist()}
+
+
+def doubts(health: Health) -> dict[str, str]:
+    """The series of which a model speaks with wider bands, and why."""
+    told = {health.names[row]: INCOMPLETE for row in np.flatnonzero(health.ahead_S < WHOLE)}
+    told |= {health.names[row]: _why(health, row) for row in np.flatnonzero(health.context_S < WHOLE).tolist()}
+    return told | dict.fromkeys(health.stuck, STUCK)
+
+
+def widening(health: Health) -> Doubles:
+    """How many times wider a model's bands have to be, per series [S]."""
+    known_S = np.where(health.context_S < WHOLE, np.maximum(health.context_S, LEAST_CONTEXT), 1.0)
+    missing_S = np.where(health.ahead_S < WHOLE, 1 - health.ahead_S, 0.0)
+    return np.asarray(known_S**-ROOT * (1 + UNFORESEEN * missing_S))
+
+
+def _why(health: Health, row: int) -> str:
+    """Stuck, stale where the end is missing, else incomplete."""
+    if health.stuck_S[row]:
+        return STUCK
+    return STALE if health.late_S[row] and not health.day_S[row] else INCOMPLETE
