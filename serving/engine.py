@@ -1,33 +1,144 @@
-"""`Engine`: from questions to forecasts, beside the event loop."""
+"""`Engine`: from questions to forecasts; those that are asked at the same time go through a model together."""
 
 from __future__ import annotations
 
-from serving.desk import Desk
+import asyncio
+import time
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from starlette.exceptions import HTTPException
+
+from forecast.calendars import is_day_clock, outside
+from forecast.errors import ForecastError
+from forecast.forecaster import Forecaster, ForecasterSpec, Replies, Reply
 from serving.loader import Served
 from serving.questions import Question
-from serving.told import Told, by_series
+from serving.telemetry import Telemetry
+from serving.told import Told
+
+Said = tuple[tuple[Told, ...], tuple[str, ...]]
+
+MOST_WAITING = 512
+"""Questions that may wait for one version."""
+MOST_TOGETHER = 64
+"""Questions of one pass: more gain nothing, and the first would wait for the last."""
+THREADS = 4
+"""Versions that can be working at the same time; one that hangs stops no other."""
+
+
+@dataclass(eq=False)
+class _Queue:
+    """What waits for one version, and whether it is working."""
+
+    waiting: deque[tuple[Question, asyncio.Future[Said]]] = field(default_factory=deque)
+    working: bool = False
 
 
 class Engine:
-    """Lets a served model answer.
+    """Lets served models answer, each in a thread of its own; what comes while one works waits and goes together.
 
     Args:
-        desk: where the computing is done.
+        telemetry: told of every pass.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._queues: weakref.WeakKeyDictionary[Served, _Queue] = weakref.WeakKeyDictionary()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
 
-    async def ask(self, served: Served, question: Question) -> tuple[tuple[Told, ...], tuple[str, ...]]:
+    def idle(self) -> bool:
+        """Whether no version is working."""
+        return not any(queue.working for queue in self._queues.values())
+
+    async def ask(self, served: Served, question: Question) -> Said:
         """What one version says, series by series in the order of the request; and its warnings.
 
         Raises:
             ForecastError: the model cannot answer this question.
             HTTPException: 503, too many are waiting.
         """
-        return await self._desk.do(_put, served, question)
+        queue = self._queues.setdefault(served, _Queue())
+        if len(queue.waiting) >= MOST_WAITING:
+            raise HTTPException(503, f"{MOST_WAITING} questions are waiting already", {"Retry-After": "1"})
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Said] = loop.create_future()
+        queue.waiting.append((question, answer))
+        if not queue.working:
+            queue.working = True
+            # Not at once: whatever else has arrived by now is read first, and goes along.
+            loop.call_soon(self._start, served, queue)
+        return await answer
+
+    def _start(self, served: Served, queue: _Queue) -> None:
+        """Puts what waits to the version, as many as go together; callers who left are forgotten."""
+        together: list[tuple[Question, asyncio.Future[Said]]] = []
+        while queue.waiting and len(together) < MOST_TOGETHER:
+            question, answer = queue.waiting.popleft()
+            if not answer.done():
+                together.append((question, answer))
+        if not together:
+            queue.working = False
+            return
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, self._pass, served, [question for question, _ in together])
+        work.add_done_callback(lambda done: self._deliver(served, queue, together, done))
+
+    def _deliver(
+        self, served: Served, queue: _Queue, together: Sequence[tuple[Question, asyncio.Future[Said]]],
+        done: asyncio.Future[list[Said | Exception]],
+    ) -> None:  # fmt: skip
+        broken = done.exception()
+        said = [broken] * len(together) if broken is not None else done.result()
+        for (_, answer), one in zip(together, said, strict=True):
+            if answer.done():
+                continue
+            if isinstance(one, BaseException):
+                answer.set_exception(one)
+            else:
+                answer.set_result(one)
+        self._start(served, queue)
+
+    def _pass(self, served: Served, questions: Sequence[Question]) -> list[Said | Exception]:
+        begun = time.perf_counter()
+        said = answered(served.forecaster, questions)
+        self._telemetry.inference(time.perf_counter() - begun, len(questions))
+        return said
 
 
-def _put(served: Served, question: Question) -> tuple[tuple[Told, ...], tuple[str, ...]]:
-    forecast = question.put(served.forecaster)
-    return by_series(forecast, question.demand.zones, question.order), forecast.warnings
+def answered(forecaster: Forecaster, questions: Sequence[Question]) -> list[Said | Exception]:
+    """The answer to each question, in one pass; one by one where that fails, so that none spoils the others."""
+    try:
+        replies = forecaster.replies([one.wish for one in questions])
+    except Exception as error:
+        if len(questions) == 1:
+            return [error]
+        return [one for question in questions for one in answered(forecaster, [question])]
+    return [_said(forecaster.spec, question, one) for question, one in zip(questions, replies, strict=True)]
+
+
+def _said(spec: ForecasterSpec, question: Question, replies: Replies | ForecastError) -> Said | Exception:
+    if isinstance(replies, ForecastError):
+        return replies
+    try:
+        wanted, offered = question.levels(spec), spec.recipe.quantiles
+    except ForecastError as error:
+        return error
+    places = (
+        None if len(wanted) == len(offered) else [int(np.argmin(np.abs(np.array(offered) - one))) for one in wanted]
+    )
+    told = {one.unique_id: _told(one, places) for one in replies.told}
+    return tuple(told[name] for name in question.order), replies.warnings
+
+
+def _told(one: Reply, places: Sequence[int] | None) -> Told:
+    ds_H = one.ds_H.view("datetime64[ns]")
+    if is_day_clock(one.zone):
+        ds_H = outside(pd.DatetimeIndex(ds_H, tz="UTC"), one.zone).asi8.view("datetime64[ns]")
+    quantiles_HQ = one.quantiles_HQ if places is None else one.quantiles_HQ[:, places]
+    return Told(one.unique_id, ds_H, one.mean_H, quantiles_HQ)

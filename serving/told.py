@@ -5,16 +5,13 @@ H steps, Q levels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.calendars import told as as_lived
 from forecast.store.issued import CHAMPION
-from forecast.tables import Forecast, quantile_column
 from serving.loader import Served
 
 Doubles = npt.NDArray[np.float64]
@@ -61,16 +58,3 @@ class Answered:
     unit: str
     served: Served | None
     warnings: tuple[str, ...]
-
-
-def by_series(forecast: Forecast, zones: dict[str, str], order: Sequence[str]) -> tuple[Told, ...]:
-    """A forecast of one cutoff, series by series in a wanted order; its rows of a series lie side by side."""
-    frame, levels = as_lived(forecast.frame, zones), forecast.levels
-    names, ds = frame["unique_id"].to_numpy(), frame["ds"].to_numpy(dtype="datetime64[ns]")
-    mean, quantiles = frame["mean"].to_numpy(), frame[[quantile_column(level) for level in levels]].to_numpy()
-    begins = np.flatnonzero(np.r_[True, names[1:] != names[:-1]]) if len(names) else np.array([], dtype=int)
-    parts = {
-        str(names[begin]): Told(str(names[begin]), ds[begin:end], mean[begin:end], quantiles[begin:end])
-        for begin, end in zip(begins, [*begins[1:], len(names)], strict=True)
-    }
-    return tuple(parts[name] for name in order)

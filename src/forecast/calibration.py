@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -95,9 +96,15 @@ class Calibration(BaseModel):
         side_Q, middle = sides(self.levels), middle_of(self.levels)
         median_BH1 = quantiles_BHQ[..., middle : middle + 1]
         own_BHQ = side_Q * (quantiles_BHQ - median_BH1)
-        grown_BHQ = own_BHQ * np.asarray(self.shrink_KQ)[hour_BH]
-        grown_BHQ = grown_BHQ + np.asarray(self.shift_KQ)[hour_BH] * scale_B[..., None, None]
+        grown_BHQ = own_BHQ * _matrix(self.shrink_KQ)[hour_BH]
+        grown_BHQ = grown_BHQ + _matrix(self.shift_KQ)[hour_BH] * scale_B[..., None, None]
         return in_order(median_BH1 + side_Q * np.maximum(grown_BHQ, 0), middle)
+
+
+@lru_cache(maxsize=256)
+def _matrix(rows_KQ: tuple[tuple[float, ...], ...]) -> npt.NDArray[np.float64]:
+    """Rows as an array; every answer asks for it."""
+    return np.asarray(rows_KQ)
 
 
 class _Distances(NamedTuple):

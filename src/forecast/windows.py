@@ -79,7 +79,11 @@ def origins_every(demand: Demand, *, context: int, horizon: int, stride: int = 1
 
 def origins_at(demand: Demand, cutoffs: Sequence[pd.Timestamp] | pd.DatetimeIndex) -> Origins:
     """Origins of every series at listed aware cutoffs: the first period with `ds` >= cutoff, wherever a table ends."""
-    moments_K = pd.DatetimeIndex(cutoffs).tz_convert("UTC").as_unit("ns").asi8
+    return origins_of(demand, pd.DatetimeIndex(cutoffs).tz_convert("UTC").as_unit("ns").asi8)
+
+
+def origins_of(demand: Demand, moments_K: Ints) -> Origins:
+    """`origins_at` of moments in UTC nanoseconds."""
     rows_N = np.concatenate([_first_row_at(one.start.value, moments_K, demand.step.value) for one in demand.series])
     count = len(demand.series)
     ends_S = np.arange(1, count + 1, dtype=np.int64) * len(moments_K)

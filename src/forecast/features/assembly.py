@@ -118,7 +118,7 @@ class Features:
     def inputs(
         self, windows: WindowSet, clock: civil.CivilClock, index_B: Ints, peers_BSD: Floats | None = None
     ) -> Inputs:
-        """Some windows as arrays, [B] of them at once, no loop over windows; `peers_BSD` where they are known already."""
+        """Some windows as arrays, [B] of them at once and no loop; `peers_BSD` where they are known already."""
         raw = windows.gather(index_B)
         past = self._past(raw, clock, windows)
         civil_BHK = np.take(clock.columns_RK, clock.rows(raw, np.arange(windows.horizon)), axis=0)

@@ -6,6 +6,7 @@ S series, M moments forecast from, W moments wanted, K days back, H steps, Q lev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,16 @@ class Moments:
     before_WK: Ints
 
     @classmethod
+    def one(cls, cutoff: pd.Timestamp, days: int, zone: str) -> Moments:
+        """One cutoff and the days before it; callers who ask at the same time share it."""
+        return _one(cutoff.value, days, zone)
+
+    @cached_property
+    def all_ns_M(self) -> Ints:
+        """Every moment, UTC nanoseconds."""
+        return self.all_M.as_unit("ns").asi8
+
+    @classmethod
     def of(cls, cutoffs: pd.DatetimeIndex, days: int, zone: str) -> Moments:
         """The wanted cutoffs and `days` days before each, by the civil clock of a zone."""
         earlier = [calendars.days_before(cutoffs, back, zone) for back in range(1, days + 1)]
@@ -38,6 +49,11 @@ class Moments:
         before_WK = np.stack(places, axis=1) if places else np.zeros((len(cutoffs), 0), dtype=np.int64)
         stamps = pd.DatetimeIndex(everything.astype("datetime64[ns]"), tz="UTC")
         return cls(stamps, np.searchsorted(everything, cutoffs.asi8), before_WK)
+
+
+@lru_cache(maxsize=4096)
+def _one(cutoff: int, days: int, zone: str) -> Moments:
+    return Moments.of(pd.DatetimeIndex([cutoff], tz="UTC"), days, zone)
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,7 +83,7 @@ class Forecaster:
             frame = _within(frame, spans, steps)
         unwanted = [name for name in quantile_columns(offered) if name not in quantile_columns(wanted)]
         blank = started_from_static(self.spec, self.model, demand, cutoffs.max())
-        missing = what_is_missing(demand, cutoffs, self.spec.context, steps, blank)
+        missing = what_is_missing(demand, cutoffs[-1], self.spec.context, steps, blank)
         warnings = (*level_warnings(self.spec, blank), *missing, *self.unusual(demand, steps))
         return Forecast(frame.drop(columns=unwanted), demand.unit, self.spec.name, warnings)
 
@@ -199,9 +199,11 @@ class Forecaster:
     def _unheard(self, demand: Demand) -> list[str]:
         """Whether networks that listen to neighbours miss some."""
         listening = any(isinstance(one, NetworkModel) and one.network.neighbours for one in self.spec.recipe.members)
+        if not listening or len(self.spec.series) < 2:
+            return []
         present = {one.unique_id for one in (*demand.series, *demand.beside)}
         missing = [name for name in self.spec.series if name not in present]
-        if not listening or len(self.spec.series) < 2 or not missing:
+        if not missing:
             return []
         return [
             f"{len(missing)} of {len(self.spec.series)} series that were learned together are not in the history: "
@@ -209,7 +211,7 @@ class Forecaster:
         ]
 
     def steps(
-        self, demand: Demand, cutoffs: pd.DatetimeIndex, horizon: int | None, spans: Sequence[Span] | None
+        self, demand: Demand, cutoffs: Sequence[pd.Timestamp], horizon: int | None, spans: Sequence[Span] | None
     ) -> int:
         """Steps to be forecast: as asked, as the spans need, or the task's.
 

@@ -12,17 +12,16 @@ from forecast.windows import Bools, Ints
 
 
 def what_is_missing(
-    demand: Demand, cutoffs: pd.DatetimeIndex, context: int, horizon: int, blank: Collection[str] = ()
+    demand: Demand, cutoff: pd.Timestamp, context: int, horizon: int, blank: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Warnings about the newest cutoff: history shorter than the context or holed, known-ahead values not given.
+    """Warnings about a cutoff: history shorter than the context or holed, known-ahead values not given.
 
     Args:
         demand: the history.
-        cutoffs: the moments asked for; the newest is described.
+        cutoff: the moment asked for (UTC).
         context, horizon: in steps.
         blank: series of whose missing history was told already.
     """
-    cutoff = cutoffs.max().tz_convert("UTC")
     if nothing_missing(demand, cutoff, context, horizon):
         return ()
     narrowed = demand.as_of(cutoff)

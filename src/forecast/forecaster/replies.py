@@ -14,8 +14,9 @@ import pandas as pd
 
 from forecast.errors import ForecastError, RequestError
 from forecast.forecaster.days import Day, Span, by_zone, day_span, no_period
+from forecast.forecaster.echo import Moments
 from forecast.forecaster.missing import what_is_missing
-from forecast.forecaster.saying import Doubles, moments_of
+from forecast.forecaster.saying import Doubles, clock_of, days_seen
 from forecast.forecaster.together import Asked, told_together
 from forecast.forecaster.unmeasured import level_warnings, started_from_static
 from forecast.tables import Demand, mean_of_quantiles
@@ -113,12 +114,13 @@ def _parts(forecaster: Forecaster, wish: Wish) -> list[_Part]:
 def _part(
     forecaster: Forecaster, demand: Demand, cutoff: pd.Timestamp, horizon: int | None, span: Span | None
 ) -> _Part:
-    spec, cutoffs = forecaster.spec, pd.DatetimeIndex([cutoff])
-    steps = forecaster.steps(demand, cutoffs, horizon, None if span is None else [span])
+    spec = forecaster.spec
+    steps = forecaster.steps(demand, [cutoff], horizon, None if span is None else [span])
     blank = started_from_static(spec, forecaster.model, demand, cutoff)
-    missing = what_is_missing(demand, cutoffs, spec.context, steps, blank)
+    missing = what_is_missing(demand, cutoff, spec.context, steps, blank)
     warnings = (*level_warnings(spec, blank), *missing, *forecaster.unusual(demand, steps))
-    return _Part(Asked(demand, moments_of(spec, demand, cutoffs), steps), span, warnings)
+    moments = Moments.one(cutoff, days_seen(spec), clock_of(spec, demand))
+    return _Part(Asked(demand, moments, steps), span, warnings)
 
 
 def _said(

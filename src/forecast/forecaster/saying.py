@@ -80,27 +80,37 @@ def told(
     spec: ForecasterSpec, model: Model, demand: Demand, cutoffs: pd.DatetimeIndex, steps: int, batch: int
 ) -> Doubles:
     """The final quantiles [S, W, H, Q] at each cutoff: calibrated, then moved and widened by the last days' errors."""
-    moments = moments_of(spec, demand, cutoffs)
-    return finished(spec, demand, moments, Said.of(spec, model, demand, moments.all_M, steps, batch))
+    moments = Moments.of(cutoffs, days_seen(spec), clock_of(spec, demand))
+    said = Said.of(spec, model, demand, moments.all_M, steps, batch)
+    return finished(spec, demand, moments, said, calibrated(spec, said))
 
 
-def moments_of(spec: ForecasterSpec, demand: Demand, cutoffs: pd.DatetimeIndex) -> Moments:
-    """The cutoffs, and the days before them whose errors correct their forecasts."""
-    days = spec.correction.config.days if spec.correction is not None else 0
-    return Moments.of(cutoffs, days, spec.task.clock or demand.series[0].zone)
+def days_seen(spec: ForecasterSpec) -> int:
+    """How many days before a cutoff correct its forecast by their errors."""
+    return spec.correction.config.days if spec.correction is not None else 0
 
 
-def finished(spec: ForecasterSpec, demand: Demand, moments: Moments, said: Said) -> Doubles:
+def clock_of(spec: ForecasterSpec, demand: Demand) -> str:
+    """The clock by which these days are counted."""
+    return spec.task.clock or demand.series[0].zone
+
+
+def calibrated(spec: ForecasterSpec, said: Said) -> Doubles:
+    """The quantiles [S, M, H, Q], moved as the held-out errors say."""
+    moved_SMHQ = spec.calibration.apply(said.quantiles_SMHQ, said.hour_SMH, said.scale_SM)
+    if not spec.only_networks:
+        return moved_SMHQ
+    # Moves in units of a window's own spread mean nothing where there is none: a network's own widths stay.
+    return np.where(said.blind_SM[..., None, None], said.quantiles_SMHQ, moved_SMHQ)
+
+
+def finished(spec: ForecasterSpec, demand: Demand, moments: Moments, said: Said, calibrated_SMHQ: Doubles) -> Doubles:
     """What a model said at all moments, as it is told at the wanted ones, [S, W, H, Q]."""
     correction, steps = spec.correction, said.hour_SMH.shape[2]
-    calibrated_SMHQ = spec.calibration.apply(said.quantiles_SMHQ, said.hour_SMH, said.scale_SM)
-    if spec.only_networks:
-        # Moves in units of a window's own spread mean nothing where there is none: a network's own widths stay.
-        calibrated_SMHQ = np.where(said.blind_SM[..., None, None], said.quantiles_SMHQ, calibrated_SMHQ)
     if correction is None:
         return calibrated_SMHQ[:, moments.wanted_W]
     echo = Echo.of(demand, said.origins, moments, steps)
-    later_WK = (moments.all_M >= pd.Timestamp(spec.trained_until))[moments.before_WK]
+    later_WK = (moments.all_ns_M >= spec.learned_until.value)[moments.before_WK]
     return np.stack([
         corrected(correction, calibrated_SMHQ[number], moments, echo.y_SWKH[number], echo.known_SWKH[number], later_WK)
         for number in range(len(demand.series))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from forecast.calendars import PREFIX
 from forecast.calibration import Calibration
+from forecast.fallback.profile import Profile
 from forecast.features import Features, FeatureState
 from forecast.forecaster.correction import Correction
 from forecast.recipe import NetworkModel, Recipe, Task
@@ -40,6 +43,7 @@ class ForecasterSpec(BaseModel):
         seasonal_scale: per series, mean |y - y a week before| of the training part in the source's unit, for
             scaled errors.
         weather: "actual (optimistic)" when covariates known ahead were measured, not forecast; else how they came.
+        profile: the average week of its series, for answers when the model itself cannot; older models have none.
         made_with: versions of the libraries.
     """
 
@@ -68,6 +72,7 @@ class ForecasterSpec(BaseModel):
     data_digest: str
     seasonal_scale: dict[str, float | None]
     weather: str = "none"
+    profile: Profile | None = None
     made_with: dict[str, str] = {}
 
     @property
@@ -75,17 +80,24 @@ class ForecasterSpec(BaseModel):
         """The recipe's name."""
         return self.recipe.name
 
-    @property
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some fields changed; what was worked out from the old ones is not taken along."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in set(copied.__dict__) - set(type(self).model_fields):
+            del copied.__dict__[name]
+        return copied
+
+    @cached_property
     def step(self) -> pd.Timedelta:
         """Length of a period."""
         return pd.Timedelta(seconds=self.step_seconds)
 
-    @property
+    @cached_property
     def columns(self) -> Columns:
         """The covariates it reads."""
         return Columns(self.past, self.known, self.static)
 
-    @property
+    @cached_property
     def events(self) -> tuple[str, ...]:
         """The names of the events that it learned: of its known-ahead columns that are called after one."""
         return tuple(name.removeprefix(PREFIX) for name in self.known if name.startswith(PREFIX))
@@ -100,7 +112,12 @@ class ForecasterSpec(BaseModel):
         told = {one.unique_id: one.country for one in demand.series if one.country is not None}
         return demand.with_countries({**self.countries, **told})
 
-    @property
+    @cached_property
+    def learned_until(self) -> pd.Timestamp:
+        """`trained_until` as a stamp (UTC)."""
+        return pd.Timestamp(self.trained_until)
+
+    @cached_property
     def only_networks(self) -> bool:
         """Whether all of its members are networks, which scale each window by themselves."""
         return all(isinstance(one, NetworkModel) for one in self.recipe.members)
@@ -110,17 +127,17 @@ class ForecasterSpec(BaseModel):
         """Whether static columns tell it the level of a series of which nothing is known yet."""
         return bool(self.static) and self.only_networks
 
-    @property
+    @cached_property
     def context(self) -> int:
         """L, steps of history that it sees."""
         return self.recipe.context_steps(self.step)
 
-    @property
+    @cached_property
     def scales(self) -> dict[str, float]:
         """`seasonal_scale` of the series that have one, as `metrics.score` takes it."""
         return {name: scale for name, scale in self.seasonal_scale.items() if scale is not None}
 
-    @property
+    @cached_property
     def column_reader(self) -> Features:
         """Its features, as fitted."""
         return Features(self.recipe.features, self.features, self.columns, self.context)

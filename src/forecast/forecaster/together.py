@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from forecast.forecaster.echo import Moments
 from forecast.forecaster.models import Model
-from forecast.forecaster.saying import Doubles, Said, finished
+from forecast.forecaster.saying import Doubles, Said, calibrated, finished
 from forecast.forecaster.spec import ForecasterSpec
 from forecast.tables import Demand
-from forecast.windows import Origins, WindowSet, origins_at
+from forecast.windows import Origins, WindowSet, origins_of
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -45,9 +45,14 @@ class Asked:
         return bool(self.demand.versions) or self.demand.doubted_R is not None or self.demand.known_until is not None
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """S and M."""
+        return len(self.demand.series), len(self.moments.all_ns_M)
+
+    @property
     def count(self) -> int:
         """Windows that it takes."""
-        return len(self.demand.series) * len(self.moments.all_M)
+        return self.shape[0] * self.shape[1]
 
 
 def told_together(spec: ForecasterSpec, model: Model, asked: Sequence[Asked], batch: int) -> list[Doubles]:
@@ -63,8 +68,8 @@ def told_together(spec: ForecasterSpec, model: Model, asked: Sequence[Asked], ba
     answers: dict[int, Doubles] = {}
     for places in _groups(asked, spec):
         group = [asked[place] for place in places]
-        for place, said in zip(places, _said(spec, model, group, batch), strict=True):
-            answers[place] = finished(spec, asked[place].demand, asked[place].moments, said)
+        for place, said, moved_SMHQ in zip(places, *_said(spec, model, group, batch), strict=True):
+            answers[place] = finished(spec, asked[place].demand, asked[place].moments, said, moved_SMHQ)
     return [answers[place] for place in range(len(asked))]
 
 
@@ -73,20 +78,22 @@ def _groups(asked: Sequence[Asked], spec: ForecasterSpec) -> Iterator[list[int]]
     groups: dict[object, list[int]] = {}
     near = NEAR_ROWS * spec.step.value
     for place, one in enumerate(asked):
-        key = place if one.alone else (one.steps, one.demand.delay, int(one.moments.all_M.asi8[-1] // near))
+        key = place if one.alone else (one.steps, one.demand.delay, int(one.moments.all_ns_M[-1] // near))
         groups.setdefault(key, []).append(place)
     yield from groups.values()
 
 
-def _said(spec: ForecasterSpec, model: Model, group: Sequence[Asked], batch: int) -> list[Said]:
+def _said(spec: ForecasterSpec, model: Model, group: Sequence[Asked], batch: int) -> tuple[list[Said], list[Doubles]]:
+    """What the model says to each question of a group, and the same calibrated."""
     reader, steps = spec.column_reader, group[0].steps
-    each = [reader.window_set(one.demand, origins_at(one.demand, one.moments.all_M), steps) for one in group]
+    each = [reader.window_set(one.demand, origins_of(one.demand, one.moments.all_ns_M), steps) for one in group]
     if len(group) == 1:
-        shape = (len(group[0].demand.series), len(group[0].moments.all_M))
-        return [Said.read(model, reader, each[0], shape, batch)]
+        shape = group[0].shape
+        said = Said.read(model, reader, each[0], shape, batch)
+        return [said], [calibrated(spec, said)]
     peers_NSD = np.concatenate([reader.peers(one) for one in each]) if len(spec.features.series) > 1 else None
     whole = Said.read(model, reader, _merged(each), (sum(map(len, each)), 1), batch, peers_NSD)
-    return list(_parted(whole, group, each))
+    return list(_parted(whole, group, each)), _parts(calibrated(spec, whole), group)
 
 
 def _merged(several: Sequence[WindowSet]) -> WindowSet:
@@ -110,16 +117,17 @@ def _merged(several: Sequence[WindowSet]) -> WindowSet:
 
 def _parted(whole: Said, group: Sequence[Asked], each: Sequence[WindowSet]) -> Iterator[Said]:
     """The part of each question, as if it had been read alone."""
-    begin = 0
-    for one, windows in zip(group, each, strict=True):
-        part = slice(begin, begin + one.count)
-        shape = (len(one.demand.series), len(one.moments.all_M))
-        yield Said(
-            windows.origins, _shaped(whole.quantiles_SMHQ[part], shape), _shaped(whole.hour_SMH[part], shape),
-            _shaped(whole.scale_SM[part], shape), _shaped(whole.blind_SM[part], shape),
-            _shaped(whole.y_SMH[part], shape), _shaped(whole.known_SMH[part], shape),
-        )  # fmt: skip
-        begin += one.count
+    columns = (
+        _parts(whole.quantiles_SMHQ, group), _parts(whole.hour_SMH, group), _parts(whole.scale_SM, group),
+        _parts(whole.blind_SM, group), _parts(whole.y_SMH, group), _parts(whole.known_SMH, group),
+    )  # fmt: skip
+    for windows, *arrays in zip(each, *columns, strict=True):
+        yield Said(windows.origins, *arrays)
+
+
+def _parts(array_N1: npt.NDArray[Scalar], group: Sequence[Asked]) -> list[npt.NDArray[Scalar]]:
+    ends = np.cumsum([one.count for one in group])[:-1]
+    return [_shaped(part, one.shape) for part, one in zip(np.split(array_N1, ends), group, strict=True)]
 
 
 def _shaped(array_N1: npt.NDArray[Scalar], shape: tuple[int, int]) -> npt.NDArray[Scalar]:
