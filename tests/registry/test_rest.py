@@ -20,8 +20,11 @@ import pytest
 from forecast.errors import ModelFolderError, RegistryError
 from forecast.forecaster import Forecaster
 from forecast.registry import resolve, rest, versions
-from forecast.registry.writer import LoggedForecaster, promote, register
+from forecast.registry.reader import pointers
+from forecast.registry.runs import running
+from forecast.registry.writer import LoggedForecaster, log_forecaster, open_store, promote, register
 from forecast.settings import Settings
+from forecast.training import Fitted
 
 
 def free_port() -> int:
@@ -99,6 +102,37 @@ def test_what_the_server_does_not_have_is_named(served: Settings) -> None:
         resolve(f"models:/{served.model_name}@challenger", served)
     with pytest.raises(RegistryError, match="has no version 7"):
         resolve(f"models:/{served.model_name}/7", served)
+
+
+def test_a_service_follows_an_alias_over_http(served: Settings, fitted: dict[str, Fitted]) -> None:
+    from serving.follower import Follower
+    from serving.loader import Champion
+    from serving.telemetry import Telemetry
+
+    champion = Champion()
+    follower = Follower(served, champion, Telemetry())
+    follower.start()
+    first = champion.now()
+    assert (first.ref.version, first.ref.alias) == ("1", "champion")
+    store = open_store(served)
+    naive = next(one.forecaster for name, one in fitted.items() if name != "ridge")
+    with running(store, "another", {}) as run:
+        number = register(log_forecaster(run, naive, None), served)
+    client = store.client
+    client.set_registered_model_alias(served.model_name, "champion", number)
+    follower.look()
+    assert (champion.now().ref.version, champion.previous(), follower.error) == (number, first, None)
+    client.set_registered_model_alias(served.model_name, "champion", "1")
+    assert pointers(served.model_name, served)["champion"].digest == first.ref.digest
+    assert pointers("nobody", served) == {}
+
+
+def test_a_server_that_is_gone_is_noticed_at_once(tmp_path: Path) -> None:
+    settings = Settings.read(home=tmp_path, mlflow_uri=f"http://127.0.0.1:{free_port()}")
+    began = time.monotonic()
+    with pytest.raises(RegistryError, match="does not answer"):
+        pointers("demand", settings)
+    assert time.monotonic() - began < rest.PAUSE_S * 2, "a look is not tried again; the next one is due soon"
 
 
 # ---- servers that misbehave -------------------------------------------------------------------------------------
