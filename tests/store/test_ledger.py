@@ -177,3 +177,19 @@ def test_words_that_do_not_fit_are_refused() -> None:
         Issued("a", said(), CUTOFF.tz_localize(None))
     with pytest.raises(DataError, match="'tomorrow' is no date"):
         Issued("a", said(), CUTOFF, delivery_day="tomorrow")
+
+
+def test_many_are_read_as_each_was_said(store: Store) -> None:
+    """Of different levels, lengths and words, among each other."""
+    told: list[Issued] = []
+    for number in range(6):
+        forecast = said(CUTOFF + pd.Timedelta(hours=number), steps=3 + number, seed=number)
+        frame = forecast.frame.drop(columns="q0.5") if number % 2 else forecast.frame
+        told.append(Issued(f"id{number}", replace(forecast, frame=frame, warnings=(f"w{number}",)), CUTOFF))
+    assert store.record_all(told) == 12
+    found = store.forecasts("south")
+    assert [one.id for one in found] == [one.id for one in told]
+    for one, first in zip(found, told, strict=True):
+        mine = first.forecast.frame[first.forecast.frame["unique_id"] == "south"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(one.forecast.frame, mine, check_exact=True)
+        assert (one.forecast.warnings, one.forecast.unit) == (first.forecast.warnings, "MWh")

@@ -75,7 +75,7 @@ def issued(connection: Connection, id: str) -> Issued:
     rows = [dict(row) for row in connection.execute(_statement().where(FORECAST.c.id == id)).mappings()]
     if not rows:
         raise StoreError(f"the ledger holds no forecast '{id}'", "an id that was recorded")
-    return _issued(rows)
+    return _issued(rows[0], _frame(rows))
 
 
 def issued_of(
@@ -111,7 +111,7 @@ def issued_of(
         wanted = select(kept).order_by(kept.c.cutoff, kept.c.issued_at, kept.c.id)
     else:
         wanted = wanted.order_by(None).order_by(table.cutoff, table.issued_at, table.id)
-    return [_issued([dict(row)]) for row in connection.execute(wanted).mappings()]
+    return _each([dict(row) for row in connection.execute(wanted).mappings()])
 
 
 def _statement() -> Select[Any]:
@@ -180,26 +180,41 @@ def _seconds(stamps: pd.Series) -> Ints:
     return np.asarray(nanoseconds // SECOND)
 
 
-def _issued(rows: Sequence[Mapping[str, Any]]) -> Issued:
-    """The rows of one forecast as it was."""
-    head = rows[0]
+def _each(rows: Sequence[Row]) -> list[Issued]:
+    """Every row as a forecast of its own: one table is made of all that have the same levels, and cut up."""
+    frames: dict[int, pd.DataFrame] = {}
+    for levels in dict.fromkeys(row["levels"] for row in rows):
+        mine = [place for place, row in enumerate(rows) if row["levels"] == levels]
+        whole = _frame([rows[place] for place in mine])
+        ends = np.cumsum([rows[place]["steps"] for place in mine])
+        for place, end in zip(mine, ends, strict=True):
+            frames[place] = whole.iloc[end - rows[place]["steps"] : end].reset_index(drop=True)
+    return [_issued(row, frames[place]) for place, row in enumerate(rows)]
+
+
+def _issued(head: Row, frame: pd.DataFrame) -> Issued:
+    """A forecast as it was; it was checked when it was recorded."""
     words = {name: head[name] for name in ("id", "model_version", "data_digest", "rung", "reason", "delivery_day")}
-    told = Forecast(
-        pd.concat([_frame(row) for row in rows], ignore_index=True), head["unit"], head["model"],
-        tuple(json.loads(head["warnings"])),
-    )  # fmt: skip
+    told = Forecast.trusted(frame, head["unit"], head["model"], tuple(json.loads(head["warnings"])))
     return Issued(forecast=told, issued_at=_stamp(head["issued_at"]), gate=head["gate"], **words)
 
 
-def _frame(row: Mapping[str, Any]) -> pd.DataFrame:
-    columns = ["mean", *quantile_columns(json.loads(row["levels"]))]
-    values_HQ = np.frombuffer(row["values"], dtype="<f8").reshape(row["steps"], len(columns)).astype(np.float64)
-    ds_H = row["first_ds"] + row["step_seconds"] * np.arange(row["steps"], dtype=np.int64)
+def _frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """The numbers of rows that have the same levels, one row after the other."""
+    columns = ["mean", *quantile_columns(json.loads(rows[0]["levels"]))]
+    steps_N, first_N, step_N, cutoff_N = (
+        np.array([row[name] for row in rows], dtype=np.int64)
+        for name in ("steps", "first_ds", "step_seconds", "cutoff")
+    )
+    place_H = np.arange(steps_N.sum()) - np.repeat(np.cumsum(steps_N) - steps_N, steps_N)
+    ds_H = np.repeat(first_N, steps_N) + np.repeat(step_N, steps_N) * place_H
+    packed = np.frombuffer(b"".join(row["values"] for row in rows), dtype="<f8").reshape(-1, len(columns))
     keys = {
-        "unique_id": row["unique_id"], "cutoff": _stamp(row["cutoff"]),
+        "unique_id": np.repeat(np.array([row["unique_id"] for row in rows], dtype=object), steps_N),
+        "cutoff": pd.to_datetime(np.repeat(cutoff_N, steps_N) * SECOND, utc=True),
         "ds": pd.to_datetime(ds_H * SECOND, utc=True),
-    }  # fmt: skip
-    return pd.DataFrame({**keys, **{name: values_HQ[:, place] for place, name in enumerate(columns)}})
+    }
+    return pd.DataFrame({**keys, **dict(zip(columns, packed.astype(np.float64).T, strict=True))})
 
 
 def _stamp(seconds: int) -> pd.Timestamp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +112,14 @@ class Forecast:
             raise DataError("forecast quantiles cross", "quantiles that do not decrease with their level")
         if self.frame.duplicated(KEYS).any():
             raise DataError("a forecast says the same period twice", "one row per series, cutoff and period")
+
+    @classmethod
+    def trusted(cls, frame: pd.DataFrame, unit: str, model: str, warnings: tuple[str, ...] = ()) -> Self:
+        """A forecast out of a frame that was checked before: what the ledger holds, thousands of them at once."""
+        made = cls.__new__(cls)
+        for name, value in (("frame", frame), ("unit", unit), ("model", model), ("warnings", warnings)):
+            object.__setattr__(made, name, value)
+        return made
 
     @property
     def levels(self) -> list[float]:
