@@ -24,6 +24,8 @@ _OPEN = frozenset(("/", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon
                    "/v2/health/ready"))  # fmt: skip
 _OPEN_BELOW = ("/docs/assets/", "/problems/", "/page/")
 _SCOPES: dict[str, Right] = {"/v1/observations": "ingest", "/v1/models/reload": "admin"}
+OPEN_HERE = frozenset(("/metrics",))
+"""Open to callers on this very machine, and to every key."""
 _PROXIED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 log = logging.getLogger("serving")
 
@@ -160,7 +162,7 @@ class Guard:
             return "unauthorized", detail, {"WWW-Authenticate": challenge}
         state = scope.setdefault("state", {})
         state["key"] = key.id
-        if not (right in key.scopes or "admin" in key.scopes or (scope["path"] == "/metrics")):
+        if not (right in key.scopes or "admin" in key.scopes or scope["path"] in OPEN_HERE):
             have = ", ".join(key.scopes)
             return "forbidden", f"key {key.id} may do {have}; this address needs `{right}`.", {}
         per_minute = self.access.rate(key)
@@ -187,8 +189,8 @@ def _token(scope: Scope) -> str:
 
 
 def _scrape_from_here(scope: Scope) -> bool:
-    """Whether Prometheus on this very machine asks for `/metrics`; through a proxy, it does not count as here."""
-    if scope["path"] != "/metrics":
+    """Whether Prometheus on this very machine asks for its numbers; through a proxy, it does not count as here."""
+    if scope["path"] not in OPEN_HERE:
         return False
     client = scope.get("client") or ("",)
     return is_loopback(client[0]) and not any(name in _PROXIED for name, _ in scope["headers"])

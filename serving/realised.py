@@ -19,6 +19,8 @@ from serving.problems import Problem
 from serving.stamps import written
 
 router = APIRouter(prefix="/v1", tags=["series"])
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+"""Days that stamps can tell, in every zone."""
 
 
 class Scored(BaseModel):
@@ -63,8 +65,10 @@ class SkillAnswer(BaseModel):
 )  # fmt: skip
 async def get_skill(
     unique_id: str, service: ServiceNow,
-    day: Annotated[date | None, Query(description="A civil day of the series. Where left out: the last one that is "
-                                      "over and complete, else the last one that can be judged.")] = None,
+    day: Annotated[date | None, Query(
+        ge=FIRST_DAY, le=LAST_DAY, description="A civil day of the series. Where left out: the last one that is "
+        "over and complete, else the last one that can be judged.",
+    )] = None,
 ) -> Response:  # fmt: skip
     """The last forecast that the ledger holds from before the day began, judged by the demand that is known now.
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from serving.access import needed
+from serving.access import OPEN_HERE, needed
 from serving.bodies import ForecastRequest
 from serving.examples import examples
 from serving.loader import Champion
@@ -74,7 +74,7 @@ def _declare_keys(document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
         right = needed(path)
         for operation in operations.values() if right else ():
-            operation["security"] = [{"bearer": []}, {"header": []}]
+            operation["security"] = [{"bearer": []}, {"header": []}, *([{}] if path in OPEN_HERE else [])]
             operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{right}`.".strip()
 
 

@@ -75,7 +75,9 @@ def said_commands() -> Iterator[tuple[str, list[str]]]:
 
 
 def offered_by(command: Any) -> set[str]:
-    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    """Options of a command; of a group, those of all its commands."""
+    own = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return own.union(*(offered_by(one) for one in getattr(command, "commands", {}).values()))
 
 
 def files_of_options() -> dict[str, str]:
