@@ -66,7 +66,7 @@ async function refresh() {
     await ask(mine, Date.now());
     if (mine === turn) trouble(null);
   } catch (problem) {
-    if (mine === turn) trouble(problem);
+    if (mine === turn) trouble(problem, known.view === null);
     if (!(problem instanceof api.Refusal)) console.warn(problem);
   } finally {
     if (mine === turn) {
@@ -81,7 +81,7 @@ async function ask(mine, now) {
   if (mine !== turn) return;
   Object.assign(known, { served: models.models[0] ?? null, status });
   if (!chosen.id) return nothing();
-  empty(null);
+  empty(false);
   picker.choose(chosen.id);
   const info = known.series.get(chosen.id);
   const day = chosen.day ?? dateOf(standpoint(info, now).moment, info.zone);
@@ -107,7 +107,7 @@ async function askWhy(mine, view) {
 
 function nothing() {
   known.view = null;
-  empty("series");
+  empty(true);
   state(known.served ? "wait" : "bad", t(known.served ? "empty.series" : "state.no_model"));
 }
 

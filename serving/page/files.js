@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { all, one, say } from "./dom.js";
 import { t } from "./words.js";
 
-const plain = (name) => name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "-").slice(0, 60);
+const plain = (name) => name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^A-Za-z0-9._-]+/g, "-").slice(0, 60);
 
 function save(blob, name) {
   const link = document.createElement("a");

@@ -4,6 +4,8 @@ import { fill, h } from "./dom.js";
 import { t } from "./words.js";
 
 const MOST = 200;
+/** As it is compared: without capitals and accents. */
+const bare = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 export class Picker {
   /** box: the input; list: where the offers stand; onPick: told the name. */
@@ -27,8 +29,8 @@ export class Picker {
   }
 
   offer(typed) {
-    const parts = typed.toLowerCase().split(/\s+/).filter(Boolean);
-    this.offered = this.names.filter((name) => parts.every((part) => name.toLowerCase().includes(part))).slice(0, MOST);
+    const parts = bare(typed).split(/\s+/).filter(Boolean);
+    this.offered = this.names.filter((name) => parts.every((part) => bare(name).includes(part))).slice(0, MOST);
     this.at = this.offered.length ? Math.max(0, this.offered.indexOf(this.chosen)) : -1;
     fill(this.list, this.offered.length ? this.offered.map((name, place) => this.line(name, place))
       : h("li", { class: "none", role: "option", "aria-disabled": "true" }, t("picker.none")));

@@ -22,7 +22,8 @@ export function stateOf(view) {
   return state("good", count ? t("state.warnings", { count }) : t("state.good"));
 }
 
-export function trouble(problem) {
+/** hollow: whether nothing was ever shown, so that the places for it stay away. */
+export function trouble(problem, hollow = false) {
   const place = one("#trouble");
   if (problem === null) {
     place.hidden = true;
@@ -34,16 +35,21 @@ export function trouble(problem) {
   fill(place, h("h2", {}, words[0] ?? t("trouble.title")), words.slice(1).filter(Boolean).map((text) => h("p", {}, text)),
     request ? h("p", { class: "small" }, `X-Request-ID ${request}`) : null);
   place.hidden = false;
+  if (hollow) hide(true);
   state("bad", t(known ? "state.trouble" : "state.unreachable"));
 }
 
+function hide(whether) {
+  for (const name of ["chart-card", "tiles", "why", "below"]) one(`#${name}`).hidden = whether;
+}
+
 /** Nothing is there yet: what to do, with the words of a command. */
-export function empty(kind) {
+export function empty(whether) {
   const place = one("#empty");
-  place.hidden = kind === null;
-  for (const name of ["chart-card", "tiles", "why", "below"]) one(`#${name}`).hidden = kind !== null;
-  if (kind === null) return;
-  fill(place, h("h2", {}, t(`empty.${kind}`)), h("p", {}, t(`empty.${kind}_do`)), h("pre", {}, t(`empty.${kind}_command`)),
+  place.hidden = !whether;
+  hide(whether);
+  if (!whether) return;
+  fill(place, h("h2", {}, t("empty.series")), h("p", {}, t("empty.series_do")), h("pre", {}, t("empty.series_command")),
     h("p", {}, h("a", { href: "/docs" }, "/docs")));
 }
 

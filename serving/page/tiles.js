@@ -95,7 +95,8 @@ export function model({ served, told, status }) {
   const rung = told ? rungWords(told) : null;
   const swap = status?.last_swap?.at ?? null;
   if (swap) rows.push(pair(t("tile.swapped"), fullText(Date.parse(swap), served?.zone)));
-  return put("model", h("p", { class: "big name", "data-value": "model" }, name), h("dl", {}, ...rows), rung);
+  const help = served ? null : [small(t("tile.no_model_do")), h("pre", {}, t("tile.no_model_command"))];
+  return put("model", h("p", { class: "big name", "data-value": "model" }, name), rows.length ? h("dl", {}, ...rows) : null, help, rung);
 }
 
 /** Which rung answered and why, as a badge. */
