@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 
 from forecast.store.issued import CHAMPION
 from forecast.store.schema import FORECAST, SERIES
@@ -99,19 +100,26 @@ def record_packed(connection: Connection, several: Sequence[Packed]) -> None:
     numbers = _numbers(connection, several)
     rows = [row for one in several for row in _rows(one, numbers)]
     if rows:
-        connection.execute(insert(FORECAST), rows)
+        connection.exec_driver_sql(_statement(connection.dialect.name), rows)
 
 
-def _rows(one: Packed, numbers: dict[str, int]) -> Iterable[dict[str, Any]]:
+@cache
+def _statement(dialect: str) -> str:
+    """The insertion in the driver's own words: composing it anew costs as much as doing it."""
+    mark = "?" if dialect == "sqlite" else "%s"
+    names = ", ".join(f'"{column.name}"' for column in FORECAST.columns)
+    return f"INSERT INTO forecast ({names}) VALUES ({', '.join([mark] * len(FORECAST.columns))})"
+
+
+def _rows(one: Packed, numbers: dict[str, int]) -> Iterable[tuple[Any, ...]]:
+    """In the order of the table's columns."""
     levels, warnings = json.dumps(one.levels), json.dumps(one.warnings, ensure_ascii=False)
     for said in one.said:
-        yield {
-            "id": one.id, "series_id": numbers[said.unique_id], "cutoff": one.cutoff, "issued_at": one.issued_at,
-            "first_ds": said.first_ds, "steps": said.steps, "step_seconds": said.step_seconds,
-            "delivery_day": one.delivery_day, "gate": one.gate, "unit": one.unit, "model": one.model,
-            "model_version": one.model_version, "data_digest": None, "rung": said.rung, "reason": said.reason,
-            "levels": levels, "values": said.values, "warnings": warnings,
-        }  # fmt: skip
+        yield (
+            one.id, numbers[said.unique_id], one.cutoff, one.issued_at, said.first_ds, said.steps, said.step_seconds,
+            one.delivery_day, one.gate, one.unit, one.model, one.model_version, None, said.rung, said.reason, levels,
+            said.values, warnings,
+        )  # fmt: skip
 
 
 def _numbers(connection: Connection, several: Sequence[Packed]) -> dict[str, int]:
@@ -120,8 +128,10 @@ def _numbers(connection: Connection, several: Sequence[Packed]) -> dict[str, int
     names = sorted(first)
     numbers: dict[str, int] = {}
     for begin in range(0, len(names), CHUNK):
-        wanted = select(SERIES.c.unique_id, SERIES.c.id).where(SERIES.c.unique_id.in_(names[begin : begin + CHUNK]))
-        numbers |= {row.unique_id: row.id for row in connection.execute(wanted)}
+        some = names[begin : begin + CHUNK]
+        marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(some))
+        wanted = f"SELECT unique_id, id FROM series WHERE unique_id IN ({marks})"
+        numbers |= {row[0]: row[1] for row in connection.exec_driver_sql(wanted, tuple(some))}
     for name in names:
         if name not in numbers:
             numbers[name] = _register(connection, *first[name])
