@@ -7,6 +7,8 @@ import { highest, joined } from "./rows.js";
 const OLD = 72 * HOUR;
 const MOST_EARLIER = 5;
 const SHADOW = "challenger";
+/** Of a day that has begun the rest is asked for on purpose, and its tiles say so. */
+const BEGUN = /delivery day .* began at .* before the cutoff/;
 let refused = false;
 
 /** The moment the page stands at: the present one, or the end of the data where that ended days ago. */
@@ -74,7 +76,7 @@ async function answer({ info, day, from, until, today, stand, entries }) {
   const told = asPart({ ...main.forecasts[0], cutoff: main.cutoff, unit: main.unit });
   const bridge = others.filter(Boolean).map((one) => asPart({ ...one.forecasts[0], cutoff: one.cutoff }));
   return {
-    main: { ...main, id: null }, told, parts: [...bridge, told], cutoff, past, again: past, body, warnings: main.warnings, partial: cutoff > from, ledger: null,
+    main: { ...main, id: null }, told, parts: [...bridge, told], cutoff, past, again: past, body, warnings: main.warnings.filter((text) => !BEGUN.test(text)), partial: cutoff > from, ledger: null,
   };
 }
 
