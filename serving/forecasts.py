@@ -84,10 +84,11 @@ async def said(raw: bytes, service: Service) -> tuple[Answered, Recorded]:
     with served.used() if served is not None else nullcontext():
         request, question = await _asked(raw, service, served)
         answered = await service.ladder.answer(question, served)
-    service.shadow.offer(question, request.gate)
     if not request.store:
         return answered, service.ledger.unrecorded()
-    return answered, await service.ledger.record(answered, question, gate=request.gate, within=clock.left())
+    kept = await service.ledger.record(answered, question, gate=request.gate, within=clock.left())
+    service.shadow.offer(question, request.gate)
+    return answered, kept
 
 
 async def _asked(raw: bytes, service: Service, served: Served | None) -> tuple[ForecastRequest, Question]:
@@ -117,7 +118,7 @@ def content(answered: Answered, kept: Recorded) -> dict[str, Any]:
         "recorded": kept.recorded,
         "issued_at": written(kept.issued_at),
         "model": _model(answered.served),
-        "rung": formats.lowest(answered),
+        "rung": formats.lowest(answered.told),
         "cutoff": written(answered.cutoff),
         "unit": answered.unit,
         "quantiles": answered.levels,

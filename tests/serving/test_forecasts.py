@@ -160,7 +160,8 @@ def test_short_history_is_padded_and_the_missing_stamps_named(client: TestClient
     said = ask.post(client, ask.body(CUTOFF, only="east", days=1))
     assert of_the_request(said) == [
         "series 'east': 24 of the 48 steps of context have no known y (2014-04-11T00:00Z to 2014-04-11T23:00Z); they "
-        "are padded and masked"
+        "are padded and masked",
+        "series 'east': too many of its values are missing; the bands are wider",
     ]
 
 
@@ -193,8 +194,9 @@ def test_columns_that_are_not_read_are_named(client: TestClient, ask: Any) -> No
 def test_missing_weather_ahead_is_a_warning(client: TestClient, ask: Any) -> None:
     asked = ask.body(CUTOFF, only="east")
     del asked["series"][0]["future"]
-    (told,) = of_the_request(ask.post(client, asked))
+    told, wider = of_the_request(ask.post(client, asked))
     assert told.startswith("series 'east': known-ahead column 'temperature' misses 24 of 24 steps")
+    assert wider == "series 'east': too many of its values are missing; the bands are wider"
 
 
 def test_a_cutoff_within_the_training_span_is_named(client: TestClient, ask: Any) -> None:

@@ -284,7 +284,8 @@ def homeless(tmp_path: Path) -> Iterator[TestClient]:
 
 def test_without_a_champion_the_process_lives_and_says_what_to_do(homeless: TestClient) -> None:
     assert homeless.get("/livez").status_code == 200
-    for reply in (homeless.get("/readyz"), homeless.post("/v1/forecasts", json={"series": []})):
+    one = {"unique_id": "a", "history": {"ds": ["2014-06-01T00:00Z"], "y": [1.0]}}
+    for reply in (homeless.get("/readyz"), homeless.post("/v1/forecasts", json={"series": [one]})):
         assert (reply.status_code, reply.headers["content-type"]) == (503, "application/problem+json")
         problem = reply.json()
         assert problem["type"] == "/problems/no-model"
@@ -345,7 +346,7 @@ def test_an_answer_names_the_registered_version(
 
     monkeypatch.setattr("serving.follower.pointers", lambda *_: {"champion": Pointer("3", "")})
     monkeypatch.setattr("serving.follower.resolve", found)
-    history = {"start": "2014-06-01T00:00Z", "step": "30min", "y": [1.0, 2.0]}
+    history = {"start": "2014-06-01T00:00Z", "step": "30min", "y": [1.0, 2.0] * 200}
     with TestClient(create_app(Settings.read(home=tmp_path))) as one:
         reply = one.post("/v1/forecasts", json={"series": [{"unique_id": "town", "history": history}]}).json()
     assert asked == ["models:/demand/3"], "once, when it starts"

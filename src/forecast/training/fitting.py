@@ -16,6 +16,7 @@ import numpy as np
 
 from forecast.calibration import Calibration
 from forecast.errors import NotEnoughHistory
+from forecast.fallback import Profile
 from forecast.features import Features
 from forecast.forecaster import Ensemble, Forecaster, ForecasterSpec, Model
 from forecast.metrics import seasonal_scale
@@ -224,6 +225,7 @@ def spec_of(span: Span, model: Model, features: Features) -> ForecasterSpec:
         data_digest=demand.digest,
         seasonal_scale={name: float(scale) if np.isfinite(scale) else None for name, scale in scales.items()},
         weather=weather_label(demand, recipe, features),
+        profile=Profile.of(demand),
         made_with={"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "numpy", "scikit-learn")},
     )
