@@ -25,7 +25,7 @@ import pandas as pd
 from forecast.errors import DataError
 from forecast.quality.finding import Rule
 from forecast.quality.readings import Doubles, Readings
-from forecast.tables import Demand, Series
+from forecast.tables import Demand
 
 Kind = Literal["spike", "stuck meter", "stuck at zero", "level shift", "unit slip", "clock slip"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -119,11 +119,7 @@ def inject(demand: Demand, fault: Fault) -> Demand:
     arena_RC = demand.arena_RC.copy()
     arena_RC[one.first_row : one.first_row + len(one), 0] = y_T
     arena_RC.flags.writeable = False
-    return replace(demand, arena_RC=arena_RC, series=tuple(_laid(each, arena_RC) for each in demand.series))
-
-
-def _laid(one: Series, arena_RC: np.ndarray) -> Series:
-    return replace(one, values_TC=arena_RC[one.first_row : one.first_row + len(one)])
+    return replace(demand, arena_RC=arena_RC, series=tuple(each.viewing(arena_RC) for each in demand.series))
 
 
 def _wrong(readings: Readings, fault: Fault, first: int, last: int) -> Doubles:

@@ -51,12 +51,8 @@ def with_y(demand: Demand, y_R: np.ndarray, wrong_R: np.ndarray) -> Demand:
     arena_RC = demand.arena_RC.copy()
     arena_RC[:, 0] = y_R
     arena_RC.flags.writeable = False
-    series, beside = (tuple(_laid(one, arena_RC) for one in group) for group in (demand.series, demand.beside))
+    series, beside = (tuple(one.viewing(arena_RC) for one in group) for group in (demand.series, demand.beside))
     versions = dict(demand.versions)
     if "y" in versions:
         versions["y"] = versions["y"].only(~np.repeat(wrong_R, np.diff(versions["y"].first_R1)))
     return replace(demand, arena_RC=arena_RC, series=series, beside=beside, versions=versions)
-
-
-def _laid(one: Series, arena_RC: np.ndarray) -> Series:
-    return replace(one, values_TC=arena_RC[one.first_row : one.first_row + len(one)])

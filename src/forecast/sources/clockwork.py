@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from forecast import clock
 from forecast.errors import DataError
+from forecast.tables.steps import usual_step
 
 RUN = 24  # as many equal, longer steps in a row are another frequency, not gaps
 
@@ -17,13 +19,9 @@ def has_versions(frame: pd.DataFrame) -> bool:
 
 def steps_of(frame: pd.DataFrame) -> dict[str, pd.Timedelta]:
     """The most frequent step of every series that has two rows or more, in the order of their names."""
-    if has_versions(frame):
-        frame = frame.drop_duplicates(["unique_id", "ds"]).sort_values(["unique_id", "ds"], kind="stable")
-    gaps = _gaps(frame).abs()  # a table that runs backwards has a step, too
-    ahead = gaps > pd.Timedelta(0)
-    counts = pd.DataFrame({"id": frame["unique_id"][ahead], "gap": gaps[ahead]}).value_counts(sort=False).reset_index()
-    best = counts.sort_values(["id", "count", "gap"], ascending=[True, False, True]).drop_duplicates("id")
-    return {str(name): pd.Timedelta(gap) for name, gap in zip(best["id"], best["gap"], strict=True)}
+    groups = frame["ds"].groupby(frame["unique_id"], observed=True)
+    usual = {str(name): usual_step(ds.to_numpy(dtype="datetime64[ns]").astype(np.int64)) for name, ds in groups}
+    return {name: pd.Timedelta(step) for name, step in usual.items() if step is not None}
 
 
 def table_step(steps: dict[str, pd.Timedelta], declared: pd.Timedelta | None) -> pd.Timedelta:

@@ -15,10 +15,11 @@ import pandas as pd
 
 from forecast import clock
 from forecast.errors import DataError, DeclarationError, SourceError
+from forecast.sources.catching_up import catching_up
 from forecast.sources.contract import Batch, Mark
 from forecast.sources.keys import Key
 from forecast.sources.polite import Manners, Polite
-from forecast.sources.reach import HOUR, going_on, reached, read_until, windows, with_reach
+from forecast.sources.reach import HOUR
 from forecast.sources.rows import dated, merged, numbers, without_twins
 from forecast.tables import Columns, SeriesInfo
 
@@ -28,7 +29,6 @@ EIA_START = pd.Timestamp("2019-01-01T00:00Z")
 MANNERS = Manners(pause=0.3)  # EIA asks for at most 5 requests a second
 PAGE = 5000
 WINDOW = pd.Timedelta("100D")  # two types by the hour fit into one page
-AHEAD = pd.Timedelta("2D")
 LOOK_BACK = pd.Timedelta("7D")
 FIELDS = ("period", "respondent", "type", "value", "value-units")
 FORECAST = "demand_forecast"
@@ -93,14 +93,13 @@ class Eia930:
     def batches(self, mark: Mark | None) -> Iterator[Batch]:
         """What is new since `mark`: 100 days of one authority at a time; see `Source.batches`."""
         with Polite(self.manners, self.key) as web:
-            for code in self.respondents:
-                before = read_until(mark, "until", code)
-                since = going_on(before, self.start, self.look_back)
-                for begin, end in windows(since, clock.now().ceil("h") + AHEAD, WINDOW):
-                    batch, seen = self._batch(code, begin, end, self._rows(web, code, begin, end))
-                    before = reached(before, seen, end)
-                    mark = with_reach(mark, "until", {code: before} if before is not None else {})
-                    yield Batch(batch.frame, batch.columns, batch.series, mark, batch.notes)
+
+            def asked(
+                code: str, begin: pd.Timestamp, end: pd.Timestamp, _: Mark | None
+            ) -> tuple[Batch, pd.Timestamp | None]:
+                return self._batch(code, begin, end, self._rows(web, code, begin, end))
+
+            yield from catching_up(asked, self.respondents, mark, self.start, self.look_back, WINDOW)
 
     def _rows(self, web: Polite, code: str, begin: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:
         """All pages of the periods that start within [begin, end)."""

@@ -12,7 +12,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
@@ -21,10 +22,10 @@ import pandas as pd
 
 from forecast import clock
 from forecast.errors import DataError, DeclarationError, SourceError
+from forecast.sources.catching_up import catching_up
 from forecast.sources.contract import Batch, Mark
 from forecast.sources.keys import Key
 from forecast.sources.polite import Answer, Manners, Polite, Unreadable
-from forecast.sources.reach import going_on, reached, read_until, windows, with_reach
 from forecast.sources.rows import CHANGED, merged, without_twins
 from forecast.tables import Columns, SeriesInfo
 
@@ -32,7 +33,6 @@ ENTSOE_URL = "https://web-api.tp.entsoe.eu/api"
 ENTSOE_START = pd.Timestamp("2015-01-01T00:00Z")
 MANNERS = Manners(pause=0.3, timeout=300)  # 400 requests a minute; an answer may take 300 s
 WINDOW = pd.Timedelta("30D")
-AHEAD = pd.Timedelta("2D")
 LOOK_BACK = pd.Timedelta("7D")
 FORECAST = "demand_forecast"
 MARKET = "Europe/Brussels"
@@ -88,20 +88,12 @@ class Entsoe:
     def batches(self, mark: Mark | None) -> Iterator[Batch]:
         """What is new since `mark`: 30 days of one zone at a time; see `Source.batches`."""
         with Polite(self.manners, self.key) as web:
-            client = _client(web, self.base)
-            for code in self.zones:
-                before = read_until(mark, "until", code)
-                since = going_on(before, self.start, self.look_back).floor("h")
-                for begin, end in windows(since, clock.now().ceil("h") + AHEAD, WINDOW):
-                    batch, step, seen = self._batch(client, code, begin, end, mark)
-                    before = reached(before, seen, end)
-                    mark = with_reach(mark, "until", {code: before} if before is not None else {})
-                    mark = with_reach(mark, "step", {code: str(step)} if step is not None else {})
-                    yield replace(batch, mark=mark)
+            asked = partial(self._batch, _client(web, self.base))
+            yield from catching_up(asked, self.zones, mark, self.start, self.look_back, WINDOW)
 
     def _batch(
         self, client: Any, code: str, begin: pd.Timestamp, end: pd.Timestamp, mark: Mark | None
-    ) -> tuple[Batch, pd.Timedelta | None, pd.Timestamp | None]:
+    ) -> tuple[Batch, pd.Timestamp | None]:
         name, known = f"entsoe-{code}", (mark or {}).get("step", {}).get(code)
         step = self.step if self.step is not None else pd.Timedelta(known) if known else None
         load, step, said = _asked(name, "y", client.query_load, code, begin, end, step)
@@ -115,11 +107,9 @@ class Entsoe:
         )  # fmt: skip
         seen = load["ds"].max() + step if len(load) and step is not None else None
         # The store takes no series without a step; before its first value a zone has none.
-        return (
-            Batch(frame, Columns(known=(FORECAST,)), (info,) if step is not None else (), {}, said + told),
-            step,
-            seen,
-        )
+        if step is None:
+            return Batch(frame, Columns(known=(FORECAST,)), (), {}, said + told), seen
+        return Batch(frame, Columns(known=(FORECAST,)), (info,), {"step": {code: str(step)}}, said + told), seen
 
 
 class _Session:

@@ -24,6 +24,7 @@ from forecast.store.news import KEYS, Bools, Ints, Loose, changes, news
 from forecast.store.schema import OBSERVATION
 from forecast.tables import Columns, SeriesInfo
 from forecast.tables.batch import Batch
+from forecast.tables.steps import usual_step
 
 CHUNK = 100_000
 
@@ -115,22 +116,13 @@ def _register(connection: Connection, batch: Batch, names: npt.NDArray[np.object
     for name, mine_N in zip(map(str, found), parts, strict=True):
         if name not in known or name in told or known[name].anchor is None:
             info = told.pop(name, SeriesInfo(unique_id=name))
-            entries[name] = catalogue.register(connection, info, _step(mine_N), int(mine_N[0]), by_source=True)
+            entries[name] = catalogue.register(connection, info, usual_step(mine_N), int(mine_N[0]), by_source=True)
         else:
             entries[name] = known[name]
         _check_clock(name, entries[name], mine_N)
     for info in told.values():
         catalogue.register(connection, info, None, None)
     return entries
-
-
-def _step(ds_N: Ints) -> int | None:
-    """The most frequent distance of neighbouring stamps, seconds."""
-    gaps = np.diff(np.unique(ds_N))
-    if not len(gaps):
-        return None
-    sizes, counts = np.unique(gaps, return_counts=True)
-    return int(sizes[np.argmax(counts)])
 
 
 def _check_clock(name: str, entry: Entry, ds_N: Ints) -> None:

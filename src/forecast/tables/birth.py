@@ -13,6 +13,7 @@ from forecast.tables.cells import cells_of_frame, demand_of_cells
 from forecast.tables.demand import Demand
 from forecast.tables.series import Columns, Ints, Series
 from forecast.tables.series_info import SeriesInfo
+from forecast.tables.steps import usual_step
 from forecast.tables.units import check_unit, output_factor
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -193,9 +194,9 @@ def _step(groups: Mapping[str, pd.DataFrame], declared: pd.Timedelta | None) -> 
     """The one step of all series: the declared one, or the most frequent difference of the first."""
     found: dict[str, pd.Timedelta] = {}
     for name, part in groups.items():
-        gaps = _clock(part).diff().dropna()
-        if len(gaps):
-            found[name] = gaps.mode().iloc[0]
+        usual = usual_step(part["ds"].to_numpy(dtype="datetime64[ns]").astype(np.int64))
+        if usual is not None:
+            found[name] = pd.Timedelta(usual)
     step = declared if declared is not None else next(iter(found.values()), None)
     if step is None:
         raise DataError("one row is too few to read the frequency from", "two or more", "declare it with --freq")

@@ -288,6 +288,7 @@ class Demand:
 
 def _moved(one: Series, arena_RC: Floats, stated_R: Ints | None) -> Series:
     """A series in another arena, and when its rows became known where that is told for all of them."""
-    rows = slice(one.first_row, one.first_row + len(one))
-    told_T = one.available_at_T if stated_R is None else stated_R[rows]
-    return replace(one, values_TC=arena_RC[rows], available_at_T=told_T)
+    viewing = one.viewing(arena_RC)
+    if stated_R is None:
+        return viewing
+    return replace(viewing, available_at_T=stated_R[one.first_row : one.first_row + len(one)])

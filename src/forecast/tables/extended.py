@@ -56,10 +56,7 @@ def without(demand: Demand, names: Collection[str]) -> Demand:
         return demand
     arena_RC = np.ascontiguousarray(demand.arena_RC[:, kept])
     arena_RC.flags.writeable = False
-    series, beside = (
-        tuple(replace(one, values_TC=arena_RC[one.first_row : one.first_row + len(one)]) for one in group)
-        for group in (demand.series, demand.beside)
-    )
+    series, beside = (tuple(one.viewing(arena_RC) for one in group) for group in (demand.series, demand.beside))
     columns = replace(demand.columns, known=tuple(name for name in demand.columns.known if name not in names))
     versions = {name: one for name, one in demand.versions.items() if name not in names}
     return replace(demand, series=series, beside=beside, columns=columns, arena_RC=arena_RC, versions=versions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -70,3 +70,7 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values_TC)
+
+    def viewing(self, arena_RC: Floats) -> Series:
+        """The same series as a view of another arena with the same rows."""
+        return replace(self, values_TC=arena_RC[self.first_row : self.first_row + len(self)])
