@@ -83,6 +83,8 @@ class StatusAnswer(BaseModel):
     last_swap: LastSwap | None
     shadow: Shadowing
     fallbacks: dict[str, dict[str, int]] = Field(description="Series answered below the champion: rung, reason, count.")
+    store: dict[str, Any] = Field(description="`ok`: whether the store answers; where it is; why not.")
+    ledger: dict[str, Any] = Field(description="Forecasts written down and not, and whether any are (`on`).")
 
 
 @router.get("/status", summary="How does the service fare?", responses={200: {"model": StatusAnswer}})
@@ -92,6 +94,7 @@ async def get_status(service: ServiceNow) -> Response:
         {
             **in_use(service), "last_swap": service.champion.status()["last_swap"],
             "shadow": service.shadow.status(), "fallbacks": service.telemetry.fallbacks(),
+            "store": service.memory.status(), "ledger": service.ledger.status(),
         }
     )  # fmt: skip
 

@@ -33,6 +33,16 @@ from serving.status import StatusAnswer
 from serving.telemetry import Telemetry
 from tests.serving.conftest import TRAINED_UNTIL, Registered, wavy
 
+ASKED = {
+    "series": [
+        {
+            "unique_id": "town",
+            "history": {"start": "2014-06-01T00:00Z", "step": "1h", "y": [10 + hour % 24 / 7 for hour in range(240)]},
+        }
+    ],
+    "store": False,
+}
+
 
 def following(settings: Settings) -> tuple[Follower, Champion]:
     """A follower after its first look, as a service has it."""
@@ -289,6 +299,33 @@ def test_questions_that_nobody_can_answer_bring_nobody_back(registered: Register
     assert version(champion.now()) == "2"
 
 
+def test_callers_do_not_notice_that_a_version_errs(registered: Registered, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered.point("champion", 0)
+    replies, bad = Forecaster.replies, set[int]()
+
+    def replied(self: Forecaster, *given: Any) -> Any:
+        if id(self) in bad:
+            raise ZeroDivisionError("deep inside")
+        return replies(self, *given)
+
+    monkeypatch.setattr(Forecaster, "replies", replied)
+    app = create_app(registered.settings)
+    with TestClient(app) as one:
+        registered.point("champion", 1)
+        wait_until(lambda: one.get("/v1/status"), lambda told: told.json()["champion"]["version"] == "2")
+        bad.add(id(app.state.champion.now().forecaster))
+        said = [one.post("/v1/forecasts", json=ASKED).json() for _ in range(MOST_ERRORS + 2)]
+        assert [(answer["model"]["version"], answer["forecasts"][0]["rung"]) for answer in said] == [
+            *[("1", "previous")] * MOST_ERRORS, *[("1", "champion")] * 2,
+        ]  # fmt: skip
+        told = StatusAnswer.model_validate(one.get("/v1/status").json())
+        assert told.last_swap is not None
+        assert (told.last_swap.outcome, told.champion and told.champion.version) == ("returned", "1")
+        assert "ZeroDivisionError" in told.follower.refused[0].why
+        assert told.fallbacks["previous"] == {"error": MOST_ERRORS}
+        assert 'forecast_swaps_total{outcome="returned"} 1.0' in one.get("/metrics").text
+
+
 # ---- without the registry ----------------------------------------------------------------------------------------
 
 
@@ -388,6 +425,6 @@ def wait_until(ask: Callable[[], Any], is_so: Callable[[Any], bool], patience_s:
 
     until = time.monotonic() + patience_s
     while not is_so(said := ask()):
-        assert time.monotonic() < until, said.text
+        assert time.monotonic() < until, said
         time.sleep(0.02)
     return said

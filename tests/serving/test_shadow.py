@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from forecast.forecaster import Forecaster
+from forecast.store import Store
 from serving import create_app
 from serving.questions import Question
 from serving.shadow import MOST_WAITING
@@ -66,6 +68,22 @@ def test_the_challenger_is_asked_the_same_and_its_answer_is_kept(tried: Register
     for one, numbers in zip(answered.told, expected(three[2]), strict=True):
         np.testing.assert_allclose(one.mean_H, numbers["mean"], rtol=1e-5)
         np.testing.assert_allclose(one.quantiles_HQ[:, 0], numbers[f"q{answered.levels[0]:g}"], rtol=1e-5)
+
+
+def test_both_answers_stand_in_the_ledger(tried: Registered) -> None:
+    app = create_app(tried.settings)
+    with TestClient(app) as client:
+        with_challenger(client)
+        client.post("/v1/forecasts", json={**json.loads(BODY), "store": False})
+        assert post(client)["model"]["version"] == "1"
+        wait_until(lambda: client.get("/v1/status"), lambda answer: answer.json()["shadow"]["scored"] == 1)
+        store = Store.open(settings=tried.settings)
+        kept = {one.rung: one for one in wait_until(lambda: store.forecasts("town"), lambda found: len(found) == 2)}
+        store.close()
+    assert {rung: one.model_version for rung, one in kept.items()} == {"champion": "1", "challenger": "3"}
+    ours, theirs = kept["champion"].forecast.frame, kept["challenger"].forecast.frame
+    assert ours["ds"].tolist() == theirs["ds"].tolist()
+    assert (ours["q0.1"] != theirs["q0.1"]).all(), "the store: false before is not among them"
 
 
 def test_no_caller_waits_for_the_challenger(tried: Registered, monkeypatch: pytest.MonkeyPatch) -> None:
