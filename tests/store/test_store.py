@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from forecast import clock
 from forecast.errors import DataError, DeclarationError, PartlyRead, StoreError
 from forecast.sources import Batch, Mark
 from forecast.store import Store
+from forecast.store.engine import asking
 from forecast.tables import Columns, Demand, SeriesInfo
 
 HOUR = pd.Timedelta("1h")
@@ -344,3 +348,13 @@ def test_a_person_reads_the_view(store: Store) -> None:
 def test_what_is_no_address_is_told(text: str) -> None:
     with pytest.raises(StoreError, match="store"):
         Store.open(text or "nothing")
+
+
+def test_a_store_on_read_only_media_is_told_what_to_do(tmp_path: Path) -> None:
+    """SQLite keeps its log beside the file, so that even a reader writes."""
+    told = "copy the file to a place that can be written"
+    with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
+        for words in ("attempt to write a readonly database", "unable to open database file"):
+            refused = OperationalError("PRAGMA", {}, sqlite3.OperationalError(words))
+            with pytest.raises(StoreError, match=told), asking(store.engine):
+                raise refused

@@ -165,7 +165,12 @@ def _told(error: object, engine: Engine, *, lost: bool) -> StoreError:
             f"{where} is damaged or no store ({words})", "a file that this program made", "restore a backup"
         )
     if "readonly" in low or "read-only" in low or "unable to open" in low or "permission denied" in low:
-        return StoreDown(f"the store {where} cannot be written or opened ({words})", "rights to read and write it")
+        return StoreDown(
+            f"the store {where} cannot be written or opened ({words})",
+            "rights to read and write it, also for who only reads",
+            "give the rights to file and folder; from read-only media, copy the file to a place that can be written and "
+            "name that one",
+        )
     if lost:
         return StoreDown(
             f"the store {where} does not answer ({words})", "a reachable database",
