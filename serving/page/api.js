@@ -1,6 +1,7 @@
 // The service, over the same HTTP that everybody uses. The key stays in this tab.
 
 const KEY = "forecast.key";
+const MOST = 50_000;
 let ask = async () => null;
 
 /** An answer that is no success: what the service said about it. */
@@ -11,6 +12,9 @@ export class Refusal extends Error {
     this.problem = problem;
   }
 }
+
+/** Nobody answered. */
+export class Unreachable extends Error {}
 
 /** Sets who asks the person for a key when the service wants one; resolves to the key or null. */
 export function askForKey(asking) {
@@ -25,7 +29,7 @@ function headers(more) {
 
 async function send(path, options = {}) {
   const used = sessionStorage.getItem(KEY);
-  const answer = await fetch(path, { ...options, headers: headers(options.headers), cache: "no-store" });
+  const answer = await reach(path, { ...options, headers: headers(options.headers), cache: "no-store" });
   if (answer.ok) return answer;
   if (answer.status === 401) {
     if (used === sessionStorage.getItem(KEY)) sessionStorage.removeItem(KEY);
@@ -36,6 +40,14 @@ async function send(path, options = {}) {
     }
   }
   throw new Refusal(answer.status, await problemOf(answer));
+}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    throw new Unreachable();
+  }
 }
 
 async function problemOf(answer) {
@@ -56,13 +68,25 @@ const iso = (moment) => new Date(moment).toISOString().replace(".000Z", "Z");
 
 export const status = () => json("/v1/status");
 export const models = () => json("/v1/models");
-export const series = async () => (await json("/v1/series")).series;
+
+/** All series that the store holds, page by page. */
+export async function series() {
+  const all = [];
+  let after = null;
+  do {
+    const told = await json(`/v1/series${query({ after, limit: 1000 })}`);
+    all.push(...told.series);
+    after = told.next;
+  } while (after);
+  return all;
+}
+
 export const skill = (id, day) => json(`${at(id)}/skill${query({ day })}`);
 
 /** What was measured, as moments and values. */
 export async function observations(id, first, last) {
-  const told = await json(`${at(id)}/observations${query({ first: iso(first), last: iso(last), columns: "y" })}`);
-  return { ds: told.ds.map(Date.parse), y: told.y };
+  const told = await json(`${at(id)}/observations${query({ first: iso(first), last: iso(last), columns: "y", limit: MOST })}`);
+  return { ds: told.ds.map((ds) => Date.parse(ds)), y: told.columns.y ?? told.ds.map(() => null) };
 }
 
 /** What was said before, newest issue first. */

@@ -67,7 +67,7 @@ async function refresh() {
     if (mine === turn) trouble(null);
   } catch (problem) {
     if (mine === turn) trouble(problem, known.view === null);
-    if (!(problem instanceof api.Refusal)) console.warn(problem);
+    if (!(problem instanceof api.Refusal || problem instanceof api.Unreachable)) console.error(problem);
   } finally {
     if (mine === turn) {
       one("#chart-card").setAttribute("aria-busy", "false");

@@ -40,10 +40,11 @@ export class Fan {
   options(view) {
     const edge = { stroke: "transparent", width: 0, points: { show: false } };
     const line = (name, width, more = {}) => ({ stroke: colour(name), width, points: { show: false }, ...more });
+    const dots = { points: { show: false, filter: lonely, size: 5 } };
     const before = Array.from({ length: view.earlier }, (_, place) => line("earlier", 1.25, { dash: [5, 4], alpha: 1 - place * 0.13 }));
     return {
       ...this.size(),
-      series: [{}, edge, edge, edge, edge, ...before, line("expected", 2.25), line("actual", 2.25, { points: { show: false, filter: lonely, size: 4 } })],
+      series: [{}, edge, edge, edge, edge, ...before, line("expected", 2.25, dots), line("actual", 2.25, dots)],
       bands: [{ series: [2, 1], fill: colour("band-outer") }, { series: [4, 3], fill: colour("band-inner") }],
       legend: { show: false },
       cursor: { y: false, points: { size: 7, width: 2 }, drag: { x: false, y: false } },

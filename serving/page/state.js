@@ -1,6 +1,6 @@
 // The line under the head: one glance says whether all is well. And the panels for what is missing or went wrong.
 
-import { Refusal } from "./api.js";
+import { Refusal, Unreachable } from "./api.js";
 import { fill, h, one, say } from "./dom.js";
 import { t } from "./words.js";
 
@@ -29,14 +29,14 @@ export function trouble(problem, hollow = false) {
     place.hidden = true;
     return;
   }
-  const known = problem instanceof Refusal;
-  const { title, detail, do: next, request_id: request } = known ? problem.problem : {};
-  const words = known ? [title, detail ?? problem.message, next] : [t("trouble.title"), t("trouble.offline")];
+  const away = problem instanceof Unreachable;
+  const { title, detail, do: next, request_id: request } = problem instanceof Refusal ? problem.problem : {};
+  const words = [title, away ? t("trouble.offline") : (detail ?? problem.message), next];
   fill(place, h("h2", {}, words[0] ?? t("trouble.title")), words.slice(1).filter(Boolean).map((text) => h("p", {}, text)),
     request ? h("p", { class: "small" }, `X-Request-ID ${request}`) : null);
   place.hidden = false;
   if (hollow) hide(true);
-  state("bad", t(known ? "state.trouble" : "state.unreachable"));
+  state("bad", t(away ? "state.unreachable" : "state.trouble"));
 }
 
 function hide(whether) {

@@ -62,22 +62,28 @@ const asPart = (told) => ({ ...told, ds: told.ds.map((ds) => (typeof ds === "num
 
 /** The forecast of the day: that of the ledger for a day that is over, else a new one. */
 async function answer({ info, day, from, until, today, stand, entries }) {
-  const past = until <= stand.moment;
+  const now = Math.floor(stand.moment / 60_000) * 60_000;
+  const past = !begins(info, now, until);
   if (past) {
     const before = entries.filter((entry) => entry.rung !== SHADOW && Date.parse(entry.issued_at) <= from);
     const whole = before.find((entry) => covers(entry, from, until, info.step)) ?? before[0];
     if (whole) return ofLedger(whole);
   }
-  const cutoff = past ? from : Math.floor(stand.moment / 60_000) * 60_000;
+  const cutoff = past ? from : now;
   const body = api.question(info.id, { cutoff, day });
   const wanted = refused ? null : { peak: true, energy: true };
-  const ahead = day > today ? between(today, day).map((one) => quietly(api.question(info.id, { cutoff, day: one }))) : [];
+  const ahead = day > today ? between(today, day).filter((one) => begins(info, now, dayEnd(one, info.zone))).map((one) => quietly(api.question(info.id, { cutoff, day: one }))) : [];
   const [main, ...others] = await Promise.all([optional(body, wanted), ...ahead]);
   const told = asPart({ ...main.forecasts[0], cutoff: main.cutoff, unit: main.unit });
   const bridge = others.filter(Boolean).map((one) => asPart({ ...one.forecasts[0], cutoff: one.cutoff }));
   return {
     main: { ...main, id: null }, told, parts: [...bridge, told], cutoff, past, again: past, body, warnings: main.warnings.filter((text) => !BEGUN.test(text)), partial: cutoff > from, ledger: null,
   };
+}
+
+/** Whether a period of the series begins from now until then: of a day that is nearly over nothing is left to forecast. */
+function begins({ last, step }, now, until) {
+  return last === null ? now < until : last + Math.ceil((now - last) / step) * step < until;
 }
 
 const covers = (entry, from, until, step) => Date.parse(entry.ds[0]) <= from && Date.parse(entry.ds[entry.ds.length - 1]) + step >= until;
