@@ -168,8 +168,8 @@ def _told(error: object, engine: Engine, *, lost: bool) -> StoreError:
         return StoreDown(
             f"the store {where} cannot be written or opened ({words})",
             "rights to read and write it, also for who only reads",
-            "give the rights to file and folder; from read-only media, copy the file to a place that can be written and "
-            "name that one",
+            "give the rights to file and folder; from read-only media, copy the file to a place that can be written "
+            "and name that one",
         )
     if lost:
         return StoreDown(
