@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,25 @@ class LearnedRidge:
     without: tuple[HourlyRidge, ...]
 
 
+Asked = tuple[RidgeModel, Features, tuple[float, ...]]
+_learned: WeakKeyDictionary[WindowSet, list[tuple[Asked, LearnedRidge]]] = WeakKeyDictionary()
+
+
 def learn_ridge(config: RidgeModel, features: Features, windows: WindowSet, levels: tuple[float, ...]) -> LearnedRidge:
-    """Learns pooled weights, and how far each of several series with enough history lies from them."""
+    """Learns pooled weights, and how far each of several series with enough history lies from them.
+
+    Members of an ensemble that ask the same of the same windows share one answer, as long as the windows live.
+    """
+    answers = _learned.setdefault(windows, [])
+    for asked, ridge in answers:
+        if asked[0] == config and asked[1] is features and asked[2] == levels:
+            return ridge
+    ridge = _learn(config, features, windows, levels)
+    answers.append(((config, features, levels), ridge))
+    return ridge
+
+
+def _learn(config: RidgeModel, features: Features, windows: WindowSet, levels: tuple[float, ...]) -> LearnedRidge:
     clock = features.clock(windows)
     everything = spread(0, len(windows), LEARNED)
     inputs = features.inputs(windows, clock, everything)
