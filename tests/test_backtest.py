@@ -10,7 +10,7 @@ import pytest
 
 from forecast.backtest import Plan, Walk, walk
 from forecast.errors import DeclarationError, NotEnoughHistory
-from forecast.recipe import Task
+from forecast.recipe import FeatureConfig, Task
 from forecast.recipes import named
 from forecast.tables import Columns, Demand
 from forecast.training import Fitted, fit
@@ -19,7 +19,10 @@ from tests.builders import long_frame, make_demand, utc
 ZONE = "Australia/Melbourne"
 HOUR = pd.Timedelta("1h")
 NAIVE = partial(fit, recipe=named("seasonal_naive_week"), task=Task(horizon=24))
-RIDGE = partial(fit, recipe=named("ridge"), task=Task(horizon=24))
+FEW = FeatureConfig(reach_days=8, same_hour_days=2, knots=2)
+RIDGE = partial(
+    fit, recipe=named("ridge").model_copy(update={"features": FEW}), task=Task(horizon=24, every="1d", clock="+11:00")
+)
 
 
 class Watched:

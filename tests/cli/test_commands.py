@@ -179,6 +179,10 @@ def test_warm_refits_go_on_from_the_fold_before(city: Path, forecast: Forecast, 
 ENSEMBLE = """
 name = "both"
 context = "2d"
+[features]
+reach_days = 8
+same_hour_days = 2
+knots = 2
 [model]
 kind = "ensemble"
 [[model.members]]
@@ -193,8 +197,7 @@ kind = "ridge"
 def test_an_ensemble_learns_the_same_on_one_core_and_on_two(city: Path, forecast: Forecast, tmp_path: Path) -> None:
     (tmp_path / "both.toml").write_text(ENSEMBLE)
     for count in (1, 2):
-        code, told = forecast(
-            "train", city, *LISBON, "--recipe", "both.toml", "--workers", count, "--out", f"model{count}"
-        )
+        out = ("--workers", count, "--out", f"model{count}")
+        code, told = forecast("train", city, *LISBON, "--every", "1d", "--recipe", "both.toml", *out)
         assert code == 0, told
     assert (tmp_path / "model1" / "manifest.json").read_text() == (tmp_path / "model2" / "manifest.json").read_text()

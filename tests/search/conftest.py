@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from forecast.recipe import Recipe, RidgeModel, Task
+from forecast.recipe import FeatureConfig, Recipe, RidgeModel, Task
 from forecast.recipes import RIDGE
 from forecast.search import Space
 from forecast.tables import Demand
@@ -15,6 +15,8 @@ from forecast.training import Fitted, fit
 from tests.builders import long_frame, make_demand
 
 RUINED, GOOD = 1e9, 1.0
+SHORT = RIDGE.model_copy(update={"features": FeatureConfig(reach_days=8, same_hour_days=2, knots=2)})
+"""The ridge with few columns, which a search fits in a fraction of the time."""
 
 
 FITTED: dict[tuple[str, str, str], Fitted] = {}
@@ -48,7 +50,7 @@ def warm(**options: Any) -> pd.DataFrame:
 
 
 def ridge(alpha: float) -> Recipe:
-    return RIDGE.model_copy(update={"model": RidgeModel(alphas=(alpha,))})
+    return SHORT.model_copy(update={"model": RidgeModel(alphas=(alpha,))})
 
 
 def alphas(*values: float, base: float = RUINED) -> Space:

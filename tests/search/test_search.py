@@ -130,8 +130,7 @@ def test_more_trials_go_on_where_fewer_ended(demand: Demand, task: Task, tmp_pat
 PROGRAM = """
 import os, signal, sys
 import pandas as pd
-from forecast.recipe import RidgeModel, Task
-from forecast.recipes import RIDGE
+from forecast.recipe import Recipe, Task
 from forecast.search import Space, search
 from forecast.tables import Columns, Demand
 from forecast.training import fit
@@ -143,7 +142,7 @@ def dying(demand, recipe, task):
     return fit(demand, recipe, task)
 columns = Columns(past=("humidity",), known=("temperature", "holiday"), static=("customers",))
 demand = Demand.from_frame(pd.read_parquet(sys.argv[1]), columns=columns)
-recipe = RIDGE.model_copy(update={"model": RidgeModel(alphas=(10.0,))})
+recipe = Recipe.model_validate_json(sys.argv[3])
 space = Space.of(recipe, {"model.alphas.0": [1e9, 10.0, 1.0]})
 search(demand, space, Task(horizon=6, every="1d"), trials=3, folds=2, storage=sys.argv[2], fit_function=dying)
 """
@@ -152,7 +151,8 @@ search(demand, space, Task(horizon=6, every="1d"), trials=3, folds=2, storage=sy
 def test_a_killed_process_leaves_a_study_that_goes_on(demand: Demand, task: Task, tmp_path: Path) -> None:
     url, table = f"sqlite:///{tmp_path}/optuna.db", tmp_path / "table.parquet"
     demand.to_frame().to_parquet(table)
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(table), url], capture_output=True, text=True, timeout=120)
+    words = [sys.executable, "-c", PROGRAM, str(table), url, ridge(10.0).model_dump_json()]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert states(tmp_path)[-1] == "RUNNING"
     space = Space.of(ridge(10.0), {"model.alphas.0": [RUINED, 10.0, GOOD]})
