@@ -57,7 +57,7 @@ layers: $(STAMP) ## import-linter: imports point down the floors
 
 pytest: $(STAMP) ## the tests alone
 	@echo "tests: pytest, $(JOBS) processes"
-	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile
+	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 format: $(STAMP) ## rewrite the sources as ruff wants them
 	@$(VENV)/bin/ruff check --fix --quiet $(SOURCES)

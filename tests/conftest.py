@@ -71,7 +71,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for a tool carries its marker: `-m "not browser"` needs no second declaration. Long files first."""
+    """A test that asks for a tool carries its marker: `-m "not browser"` needs no second declaration.
+
+    And the files that take longest begin.
+    """
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
