@@ -46,6 +46,7 @@ class Sight:
         doubted: series of which a model speaks with wider bands, and why.
         wider: how many times wider, by series.
         stuck: how many values were hidden, by series.
+        overdue_s: how long the newest value that is due has been missing, one number per series.
     """
 
     question: Question
@@ -54,6 +55,7 @@ class Sight:
     doubted: Mapping[str, str] = field(default_factory=dict)
     wider: Mapping[str, float] = field(default_factory=dict)
     stuck: Mapping[str, int] = field(default_factory=dict)
+    overdue_s: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, question: Question, spec: ForecasterSpec | None) -> Sight:
@@ -61,25 +63,26 @@ class Sight:
         per_day = question.demand.steps_per_day
         context, steps = (spec.context, spec.task.horizon) if spec is not None else (7 * per_day, per_day)
         try:
-            return cls._looked(question, context, steps, spec is not None and spec.starts_from_static)
+            return cls._looked(question, context, steps, spec)
         except Exception:
             log.exception("the health of a question cannot be told")
             return cls(question, steps)
 
     @classmethod
-    def _looked(cls, question: Question, context: int, steps: int, starts_from_static: bool) -> Sight:
-        horizon = question.horizon or steps
+    def _looked(cls, question: Question, context: int, steps: int, spec: ForecasterSpec | None) -> Sight:
+        horizon = _horizon(question, steps)
         health = Health.of(question.demand, question.cutoff, context=context, horizon=horizon)
         stuck = health.stuck
         if stuck:
             question = replace(question, demand=hidden(question.demand, question.cutoff, stuck))
             seen = Health.of(question.demand, question.cutoff, context=context, horizon=horizon)
             health = replace(seen, stuck_S=health.stuck_S)
+        overdue_s = tuple((health.late_S * question.demand.step.total_seconds()).tolist())
         doubted = doubts(health)
         if not doubted:
-            return cls(question, steps)
+            return cls(question, steps, overdue_s=overdue_s)
         wider = dict(zip(health.names, widening(health).tolist(), strict=True))
-        return cls(question, steps, unable(health, starts_from_static=starts_from_static), doubted, wider, stuck)
+        return cls(question, steps, _unable(health, spec), doubted, wider, stuck, overdue_s)
 
     def seen(self, one: Told, reason: str | None, rung: str) -> Told:
         """A model's answer about one series, its bands as wide as what is missing asks for."""
@@ -108,6 +111,21 @@ class Sight:
         if rung == CHAMPION:
             return f"series {listed}: {_WHY[reason]}{more}; the bands are wider"
         return f"series {listed}: {_WHY[reason]}{more}; {_SPEAKERS[rung]} is said, with bands of its own errors"
+
+
+def _horizon(question: Question, steps: int) -> int:
+    """Steps from the cutoff to the end of what is asked for."""
+    if question.day is None:
+        return question.horizon or steps
+    ends = [question.span(zone)[1] for zone in dict.fromkeys(question.demand.zones.values())]
+    return max(1, int((max(ends) - question.cutoff) / question.demand.step))
+
+
+def _unable(health: Health, spec: ForecasterSpec | None) -> dict[str, str]:
+    if spec is None:
+        return unable(health)
+    alone = spec.series[0] if spec.only_networks and len(spec.series) == 1 else None
+    return unable(health, starts_from_static=spec.starts_from_static, by_heart=alone)
 
 
 def _widened(quantiles_HQ: np.ndarray, factor: float) -> np.ndarray:

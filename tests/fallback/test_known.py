@@ -91,6 +91,9 @@ def test_too_little_is_known() -> None:
     assert unable(health(meter(stale))) == {"a": "stale"}
     assert unable(health(meter(holed))) == {"a": "incomplete"}
     assert not unable(health(meter(stale)), starts_from_static=True)
+    assert not unable(health(meter(stale)), by_heart="a")
+    assert unable(health(meter(stale)), by_heart="b") == {"a": "stale"}
+    assert unable(health(meter(holed)), by_heart="a") == {"a": "incomplete"}
 
 
 def test_weather_ahead() -> None:

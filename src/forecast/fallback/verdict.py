@@ -15,23 +15,27 @@ LEAST_CONTEXT = 0.1
 """Where less of its context is known, a model is worse than last week again."""
 WHOLE = 0.9
 """A context of which so much is known costs nothing that could be measured."""
-ROOT = 1 / 3
-"""Bands grow with this power of the share that is known, and of the share of weather that is missing."""
-UNFORESEEN = 0.7
+ROOT = 0.4
+"""Bands grow with this power of the share that is known."""
+UNFORESEEN = 1.2
 """Bands that grow by so much hold again, where a model that reads weather ahead gets none at all."""
 
 
-def unable(health: Health, *, starts_from_static: bool = False) -> dict[str, str]:
+def unable(health: Health, *, starts_from_static: bool = False, by_heart: str | None = None) -> dict[str, str]:
     """The series that are not put to a model, and why.
 
     Args:
         health: of a question.
         starts_from_static: whether the model learned to speak of meters without history.
+        by_heart: the only series that a network learned from: it knows the level, however old the newest value is.
     """
     if starts_from_static:
         return {}
     few_S = health.context_S < LEAST_CONTEXT
-    return {health.names[row]: _why(health, row) for row in np.flatnonzero(few_S).tolist()}
+    told = {health.names[row]: _why(health, row) for row in np.flatnonzero(few_S).tolist()}
+    if told.get(by_heart or "", INCOMPLETE) != INCOMPLETE:
+        del told[str(by_heart)]
+    return told
 
 
 def doubts(health: Health) -> dict[str, str]:
