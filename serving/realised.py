@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -19,8 +19,16 @@ from serving.problems import Problem
 from serving.stamps import written
 
 router = APIRouter(prefix="/v1", tags=["series"])
+
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 """Days that stamps can tell, in every zone."""
+
+
+def _written_out(day: object) -> object:
+    """A day as text; pydantic alone takes a number of seconds for one, too."""
+    if isinstance(day, str) and len(day) != len("2014-12-31"):
+        raise ValueError("write it as 2014-12-31")
+    return day
 
 
 class Scored(BaseModel):
@@ -65,7 +73,7 @@ class SkillAnswer(BaseModel):
 )  # fmt: skip
 async def get_skill(
     unique_id: str, service: ServiceNow,
-    day: Annotated[date | None, Query(
+    day: Annotated[date | None, BeforeValidator(_written_out), Query(
         ge=FIRST_DAY, le=LAST_DAY, description="A civil day of the series. Where left out: the last one that is "
         "over and complete, else the last one that can be judged.",
     )] = None,

@@ -2,6 +2,7 @@
 
 const KEY = "forecast.key";
 const MOST = 50_000;
+const NEWEST = 50;
 let ask = async () => null;
 
 /** An answer that is no success: what the service said about it. */
@@ -90,8 +91,8 @@ export async function observations(id, first, last) {
 }
 
 /** What was said before, newest issue first. */
-export async function ledger(id, first, last, limit = 200) {
-  const told = await json(`/v1/forecasts${query({ series: id, first: iso(first), last: iso(last), limit })}`);
+export async function ledger(id, first, last, asOf = null) {
+  const told = await json(`/v1/forecasts${query({ series: id, first: iso(first), last: iso(last), as_of: asOf && iso(asOf), limit: NEWEST })}`);
   return told.forecasts.sort((one, other) => Date.parse(other.issued_at) - Date.parse(one.issued_at));
 }
 

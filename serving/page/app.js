@@ -15,8 +15,9 @@ import { drivers, similar } from "./why.js";
 import { choose, language, preferred, speak, t } from "./words.js";
 
 const SERIES_EVERY = 10 * 60_000;
+const SKILL_EVERY = 5 * 60_000;
 const chosen = { id: null, day: null, span: null };
-const known = { series: new Map(), at: 0, view: null, skill: null, served: null, status: null, why: null, whyOf: null, asOf: null };
+const known = { series: new Map(), at: 0, view: null, skill: null, skillAt: 0, served: null, status: null, why: null, whyOf: null, asOf: null };
 let turn = 0;
 let timer = null;
 
@@ -86,12 +87,20 @@ async function ask(mine, now) {
   const info = known.series.get(chosen.id);
   const day = chosen.day ?? dateOf(standpoint(info, now).moment, info.zone);
   showDays(info, day, now);
-  const [view, skill] = await Promise.all([look(info, day, chosen.span, now), api.skill(chosen.id)]);
+  const [view, skill] = await Promise.all([look(info, day, chosen.span, now), readSkill(chosen.id, now)]);
   if (mine !== turn) return;
   if (view.lastActual !== null) info.last = Math.max(info.last ?? 0, view.lastActual);
   Object.assign(known, { view, skill, asOf: now });
   draw();
   await askWhy(mine, view);
+}
+
+/** How the last day turned out changes when values arrive: asked anew every few minutes. */
+async function readSkill(id, now) {
+  if (known.skill?.unique_id === id && now - known.skillAt < SKILL_EVERY) return known.skill;
+  const told = await api.skill(id);
+  known.skillAt = now;
+  return told;
 }
 
 /** The reasons change with the data, and take long: asked anew when the hour or what is shown changes. */

@@ -40,7 +40,7 @@ export class Fan {
   options(view) {
     const edge = { stroke: "transparent", width: 0, points: { show: false } };
     const line = (name, width, more = {}) => ({ stroke: colour(name), width, points: { show: false }, ...more });
-    const dots = { points: { show: false, filter: lonely, size: 5 } };
+    const dots = { points: { show: false, filter: lonely, size: 7 } };
     const before = Array.from({ length: view.earlier }, (_, place) => line("earlier", 1.25, { dash: [5, 4], alpha: 1 - place * 0.13 }));
     return {
       ...this.size(),

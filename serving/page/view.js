@@ -26,7 +26,7 @@ export async function look(info, day, spanDays, now) {
   const first = dayStart(daysLater(day < today ? day : today, -spanDays), zone);
   const lastShown = Math.max(until, stand.moment);
   const [actual, entries] = await Promise.all([
-    api.observations(id, first, Math.min(lastShown, stand.moment)), api.ledger(id, from, until - 1),
+    api.observations(id, first, Math.min(lastShown, stand.moment)), api.ledger(id, from, until - 1, begins(info, stand.moment, until) ? null : from),
   ]);
   const said = await answer({ info, day, from, until, today, stand, entries });
   const shown = entries.filter((entry) => entry.rung !== SHADOW && entry.id !== said.main.id);
