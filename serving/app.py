@@ -17,7 +17,20 @@ from starlette.responses import Response
 import forecast
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
-from serving import forecasts, health, metrics, models, page, pages, problems, realised, status
+from serving import (
+    forecasts,
+    health,
+    metrics,
+    models,
+    observations,
+    page,
+    pages,
+    problems,
+    realised,
+    records,
+    series,
+    status,
+)
 from serving.access import Guard
 from serving.examples import examples
 from serving.limits import BodyLimit, TimeLimit
@@ -51,8 +64,9 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
     problems.install(app)
     pages.install(app)
     page.install(app)
-    for router in (forecasts.router, models.router, health.router, metrics.router, status.router, realised.router):
-        app.include_router(router)
+    parts = (forecasts, records, observations, models, health, metrics, status, realised, series)
+    for part in parts:
+        app.include_router(part.router)
     app.add_api_route("/problems/{name}", _kind_of_problem, include_in_schema=False)
     _guard(app, service)
     return app

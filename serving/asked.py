@@ -109,8 +109,8 @@ class Asked:
             raise RequestError(f"unit {unit}", f"{offered}: the model was trained on {self.spec.unit}", column="unit")
         return unit
 
-    def check(self, entries: Mapping[str, Entry]) -> None:
-        """Whether the model can read the series at all.
+    def check(self, entries: Mapping[str, Entry], *, static: bool = True) -> None:
+        """Whether the model can read the series at all; `static`: whether static covariates are asked for, too.
 
         Raises:
             RequestError, DataError: a series is unknown, or of another step, power or clock than the model; or lacks a
@@ -131,7 +131,7 @@ class Asked:
                 raise DataError("it counts civil days, and the model does not" if not daily else
                                 "the model counts civil days, and it does not", "one clock", series=name)  # fmt: skip
             lacking = [column for column in spec.static if column not in one.info.static]
-            if lacking:
+            if static and lacking:
                 raise DataError(
                     f"the store knows no static covariate {', '.join(map(repr, lacking))}",
                     f"{', '.join(spec.static)}, which the model reads", "tell it with POST /v1/observations",

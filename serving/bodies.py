@@ -20,11 +20,13 @@ _START = "Instead of `ds`: START of the first period; together with `step`."
 _STEP = "Instead of `ds`: length of a period, as `PT30M` or `30min`."
 
 
-class _Body(BaseModel):
+class StrictBody(BaseModel):
+    """A part of a body: unknown fields are refused, and values of other types."""
+
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
-class _Clocked(_Body):
+class Clocked(StrictBody):
     """Columns beside their stamps: listed in `ds`, or counted from `start` by `step`."""
 
     model_config = ConfigDict(extra="allow")
@@ -35,7 +37,7 @@ class _Clocked(_Body):
     __pydantic_extra__: dict[str, Numbers] = Field(init=False)
 
     @model_validator(mode="after")
-    def _one_clock(self) -> _Clocked:
+    def _one_clock(self) -> Clocked:
         counted = self.start is not None and self.step is not None
         if (self.ds is not None) == counted or (not counted and (self.start is not None or self.step is not None)):
             raise ValueError("give either ds, or start together with step")
@@ -47,7 +49,7 @@ class _Clocked(_Body):
         return self.__pydantic_extra__
 
 
-class History(_Clocked):
+class History(Clocked):
     """What was measured: `y` and the covariates that the model reads, one list each, as long as `ds`."""
 
     y: Numbers = Field(
@@ -59,11 +61,11 @@ class History(_Clocked):
     )
 
 
-class Future(_Clocked):
+class Future(Clocked):
     """Covariates known ahead, over the periods to be forecast."""
 
 
-class SeriesBody(_Body):
+class SeriesBody(StrictBody):
     """One metered demand."""
 
     unique_id: str = Field(min_length=1, max_length=200, description="Its name, as the answer repeats it.")
@@ -81,7 +83,7 @@ class SeriesBody(_Body):
         return self.history
 
 
-class ForecastRequest(_Body):
+class ForecastRequest(StrictBody):
     """Series with their history, or names of series that the store has, and what is asked about them."""
 
     series: Annotated[list[SeriesBody], Field(fail_fast=True)] = Field(min_length=1)
@@ -148,7 +150,7 @@ class ModelName(BaseModel):
     version: str | None = Field(description="In the registry; null for a plain folder.")
     run_id: str | None = Field(description="Of the MLflow run that made it.")
     alias: str | None = Field(description="It was found by.")
-    recipe: str = Field(description="How it was trained.")
+    recipe: str | None = Field(description="How it was trained; null out of the ledger, which does not keep it.")
 
 
 class SeriesForecast(BaseModel):

@@ -43,6 +43,29 @@ def examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def stored_examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
+    """By name: what is posted to the store, and then a forecast that reads it from there."""
+    until = pd.Timestamp(spec.trained_until).floor(spec.step)
+    name = f"{spec.series[0]} (example)"
+    series = {**_written_out(spec, until), "unique_id": name, "zone": spec.zone, "unit": spec.unit}
+    lines = zip(series["history"]["ds"], series["history"]["y"], strict=True)
+    table = "".join(f'"{name}",{ds},{y}\n' for ds, y in lines)
+    return {
+        "observations": {
+            "summary": "Measured values, and what is known ahead",
+            "value": {"series": [series], "known": list(spec.known)},
+        },
+        "csv": {"summary": "A long table", "value": f"unique_id,ds,y\n{table}"},
+        "from_store": {
+            "summary": "History from the store, where the example of POST /v1/observations put it",
+            "value": {
+                "series": [{"unique_id": name}], "cutoff": _z(until + _delay(spec), spec), "horizon": WRITTEN_OUT,
+                "quantiles": [0.5],
+            },
+        },
+    }  # fmt: skip
+
+
 def _counted(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, Any]:
     history = {
         "start": _z(until - VALUES * spec.step, spec), "step": write_step(spec.step),

@@ -99,9 +99,9 @@ def table_response(columns: Columns, media: str, name: str) -> Response:
     return Response(write(columns), headers=headers, media_type=kind)
 
 
-def lowest(answered: Answered) -> str:
+def lowest(told: Sequence[Told]) -> str:
     """The lowest step of the fallbacks that any series needed."""
-    return max((one.rung for one in answered.told), key=lambda rung: RUNGS.index(rung) if rung in RUNGS else -1)
+    return max((one.rung for one in told), key=lambda rung: RUNGS.index(rung) if rung in RUNGS else -1)
 
 
 def parts(answered: Answered) -> list[Part]:

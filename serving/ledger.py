@@ -25,6 +25,7 @@ from forecast.errors import ForecastError, StoreDown, StoreError
 from forecast.store import Packed, Said, Store
 from serving.keeping import Keeper
 from serving.questions import Question
+from serving.telemetry import Telemetry
 from serving.told import Answered, Stamps
 
 MOST_AT_ONCE = 256
@@ -68,10 +69,12 @@ class Ledger:
         on: whether anything is written.
         wait_ms: how long a commit waits for company; 0: it takes what came while the last one ran.
         deadline_s: how long an answer waits for its commit.
+        telemetry: is told of every commit.
     """
 
-    def __init__(self, keeper: Keeper, *, on: bool, wait_ms: float, deadline_s: float) -> None:
+    def __init__(self, keeper: Keeper, *, on: bool, wait_ms: float, deadline_s: float, telemetry: Telemetry) -> None:
         self._keeper, self._on, self._wait_s, self._deadline_s = keeper, on, wait_ms / 1000, deadline_s
+        self._telemetry = telemetry
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
@@ -176,17 +179,20 @@ class Ledger:
     async def _commit(self, several: Sequence[Packed]) -> ForecastError | None:
         """Writes in one transaction; why it did not."""
         self._limiter = self._limiter or anyio.CapacityLimiter(1)
-        self._writing_since = time.monotonic()
+        self._writing_since = begun = time.monotonic()
         try:
             self._keeper.refuse_while_down()
             await anyio.to_thread.run_sync(self._keeper.do, _write, several, limiter=self._limiter)
         except StoreError as error:
+            self._telemetry.ledger_failed()
             return error
         except Exception as error:
             log.exception("answers cannot be written down")
+            self._telemetry.ledger_failed()
             return StoreError(f"the ledger failed ({type(error).__name__})")
         finally:
             self._writing_since = None
+        self._telemetry.ledger(time.monotonic() - begun, sum(len(one.said) for one in several))
         self.counts["recorded"] += len(several)
         self.counts["commits"] += 1
         return None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 
 from forecast.errors import DataError, ForecastError, RequestError
 from serving.bodies import LARGEST, ForecastRequest
 from serving.problems import SHOWN_STAMPS
+
+Request = TypeVar("Request", bound=BaseModel)
 
 MOST_FIELDS = 64
 _COLUMNS = ("history", "future")
@@ -27,10 +29,15 @@ def parse(raw: bytes, *, most_series: int) -> ForecastRequest:
         DataError: a value is not what a column holds.
         RequestError: a field is missing, unknown or contradicting; or there are too many.
     """
+    return parse_as(ForecastRequest, raw, most_series=most_series)
+
+
+def parse_as(kind: type[Request], raw: bytes, *, most_series: int) -> Request:
+    """Reads a body of some kind that holds `series`; raises as `parse`."""
     body, why = _decode(raw)
     _check_size(body, most_series)
     try:
-        request = ForecastRequest.model_validate(body)
+        request = kind.model_validate(body)
     except ValidationError as error:
         raise _told(error.errors(include_url=False, include_context=False)[0], body) from None
     if why:

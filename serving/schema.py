@@ -8,9 +8,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from forecast.forecaster import ForecasterSpec
 from serving.access import OPEN_HERE, needed
 from serving.bodies import ForecastRequest
-from serving.examples import examples
+from serving.delivered import Observations
+from serving.examples import examples, stored_examples
 from serving.loader import Champion
 from serving.problems import MEDIA_TYPE, Problem
 
@@ -18,6 +20,9 @@ TITLE = "Electricity demand forecasts"
 DESCRIPTION = """Forecasts of electricity demand from the champion of the model registry.
 
 * **`POST /v1/forecasts`**: history in the body, quantiles and mean out; each from what was known at its cutoff.
+* **`POST /v1/observations`**: measured values into the store; then a forecast needs no history in its body.
+* **`GET /v1/forecasts`**: what was said before; every answer stands in the ledger before it is sent.
+* **`GET /v1/series/{unique_id}/requirements`**: which periods and columns a forecast needs, and which are missing.
 * **`GET /v1/models`**: what answers, and which history and columns it needs.
 * Errors are `application/problem+json` (RFC 9457) and name series, column and stamps.
 
@@ -25,6 +30,8 @@ All stamps mark the START of a period and carry a zone. `y` is mean power, or en
 """
 TAGS = [
     {"name": "forecasts", "description": "Ask for forecasts."},
+    {"name": "observations", "description": "Store measured values."},
+    {"name": "series", "description": "What the store holds, and what a forecast of it needs."},
     {"name": "models", "description": "What answers, and what it needs."},
     {"name": "health", "description": "For whatever keeps the process running."},
 ]
@@ -40,7 +47,7 @@ class DescribedApp(FastAPI):
         served = champion.now() if champion.loaded else None
         closed = self.state.service.access.closed
         if self.openapi_schema is None or getattr(self.state, "described", None) != (served, closed):
-            self.openapi_schema = self._document(examples(served.forecaster.spec) if served else {})
+            self.openapi_schema = self._document(_shown(served.forecaster.spec) if served else {})
             if closed:
                 _declare_keys(self.openapi_schema)
             self.state.described = (served, closed)
@@ -51,18 +58,20 @@ class DescribedApp(FastAPI):
             title=self.title, version=self.version, openapi_version=self.openapi_version, summary=self.summary,
             description=self.description, routes=self.routes, tags=self.openapi_tags, license_info=self.license_info,
         )  # fmt: skip
-        _, extra = models_json_schema([(ForecastRequest, "validation"), (Problem, "validation")], ref_template=_REF)
+        described = [(ForecastRequest, "validation"), (Observations, "validation"), (Problem, "validation")]
+        _, extra = models_json_schema(described, ref_template=_REF)  # type: ignore[arg-type]
         schemas = document["components"]["schemas"]
         schemas.update(extra["$defs"])
         # FastAPI's own shape of refusals, which are problems here.
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        body = {"schema": {"$ref": _REF.format(model="ForecastRequest")}, **({"examples": shown} if shown else {})}
-        document["paths"]["/v1/forecasts"]["post"]["requestBody"] = {
-            "required": True, "content": {"application/json": body},
-        }  # fmt: skip
+        _declare_bodies(document, shown)
         _declare_problems(document)
         return document
+
+
+def _shown(spec: ForecasterSpec) -> dict[str, Any]:
+    return {**examples(spec), **stored_examples(spec)}
 
 
 def _declare_keys(document: dict[str, Any]) -> None:
@@ -76,6 +85,24 @@ def _declare_keys(document: dict[str, Any]) -> None:
         for operation in operations.values() if right else ():
             operation["security"] = [{"bearer": []}, {"header": []}, *([{}] if path in OPEN_HERE else [])]
             operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{right}`.".strip()
+
+
+def _declare_bodies(document: dict[str, Any], shown: dict[str, Any]) -> None:
+    """What is sent, with examples that the service answers."""
+    told = {name: dict(example) for name, example in shown.items()}
+    given: dict[str, Any] = {name: {name: told.pop(name)} for name in ("observations", "csv") if name in told}
+
+    def body(schema: dict[str, str], examples: dict[str, Any]) -> dict[str, Any]:
+        return {"schema": schema, **({"examples": examples} if examples else {})}
+
+    forecasts = body({"$ref": _REF.format(model="ForecastRequest")}, told)
+    observations = body({"$ref": _REF.format(model="Observations")}, given.get("observations", {}))
+    for path, content in (
+        ("/v1/forecasts", {"application/json": forecasts}),
+        ("/v1/observations", {"application/json": observations,
+                              "text/csv": body({"type": "string"}, given.get("csv", {}))}),
+    ):  # fmt: skip
+        document["paths"][path]["post"]["requestBody"] = {"required": True, "content": content}
 
 
 def _declare_problems(document: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def test_counted_history_is_the_same_as_written_out(client: TestClient, ask: Any
     for one in counted["series"]:
         for part in ("history", "future"):
             one[part] = {"start": one[part].pop("ds")[0], "step": "60min", **one[part]}
-    assert ask.post(client, counted) == ask.post(client, asked)
+    assert ask.said(client, counted) == ask.said(client, asked)
 
 
 def test_offsets_and_utc_are_the_same_moments(client: TestClient, ask: Any) -> None:
@@ -69,14 +69,14 @@ def test_offsets_and_utc_are_the_same_moments(client: TestClient, ask: Any) -> N
             one[part]["ds"] = [stamp.isoformat() for stamp in local]
     assert any("+11:00" in stamp for stamp in moved["series"][0]["history"]["ds"])
     assert any("+10:00" in stamp for stamp in moved["series"][0]["history"]["ds"])
-    assert ask.post(client, moved) == ask.post(client, asked)
+    assert ask.said(client, moved) == ask.said(client, asked)
 
 
 def test_without_a_cutoff_the_forecast_begins_after_the_last_known_value(client: TestClient, ask: Any) -> None:
     asked = ask.body(CUTOFF)
     late = copy.deepcopy(asked)
     del late["cutoff"], late["horizon"]
-    assert ask.post(client, late) == ask.post(client, asked)
+    assert ask.said(client, late) == ask.said(client, asked)
     late["series"][0]["history"]["y"][-2:] = [None, None]
     assert ask.post(client, late)["cutoff"] == "2014-04-13T00:00:00Z", "the newest of the three series counts"
 

@@ -25,11 +25,10 @@ from serving import create_app
 from serving.bodies import ForecastAnswer
 from serving.desk import Desk
 from serving.follower import Follower
-from serving.forecasts import _asked
+from serving.forecasts import SMALL, _read
 from serving.loader import Champion, Served
 from serving.models import ModelsAnswer
 from serving.problems import KINDS, Problem, of_error
-from serving.questions import Question
 from serving.telemetry import Telemetry
 
 
@@ -74,7 +73,14 @@ def test_every_example_of_the_description_is_answered(either: TestClient) -> Non
     document = either.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     content = document["paths"]["/v1/forecasts"]["post"]["requestBody"]["content"]["application/json"]
-    assert set(content["examples"]) == {"counted", "written_out", "delivery_day"}
+    assert set(content["examples"]) >= {"counted", "written_out", "delivery_day", "from_store"}
+    given = document["paths"]["/v1/observations"]["post"]["requestBody"]["content"]
+    for media, part in given.items():
+        (example,) = part["examples"].values()
+        raw = example["value"] if isinstance(example["value"], str) else json.dumps(example["value"])
+        answer = either.post("/v1/observations", content=raw, headers={"content-type": media})
+        assert answer.status_code == 200, answer.text
+        documented(document, "/v1/observations", "post", answer)
     for example in content["examples"].values():
         jsonschema.validate(example["value"], {**content["schema"], "components": document["components"]})
         answer = either.post("/v1/forecasts", json=example["value"])
@@ -121,7 +127,7 @@ def test_the_description_holds_together(client: TestClient) -> None:
     ("method", "path", "status", "kind"),
     [
         ("GET", "/nothing", 404, "not-found"),
-        ("GET", "/v1/forecasts", 405, "method"),
+        ("GET", "/v1/observations", 405, "method"),
         ("DELETE", "/livez", 405, "method"),
     ],
 )
@@ -230,12 +236,12 @@ def test_the_service_answers_while_it_computes(
     app = create_app(settings, plain)
     began, door = threading.Event(), threading.Event()
 
-    def slow(*_: object) -> Question:
+    def slow(*_: object) -> object:
         began.set()
         assert door.wait(30)
-        return _asked(*_)  # type: ignore[arg-type]
+        return _read(*_)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("serving.forecasts._asked", slow)
+    monkeypatch.setattr("serving.forecasts._read", slow)
 
     async def both() -> tuple[int, int]:
         statuses: list[int] = []
@@ -243,7 +249,8 @@ def test_the_service_answers_while_it_computes(
         async with service as caller, anyio.create_task_group() as group:
 
             async def forecast() -> None:
-                statuses.append((await caller.post("/v1/forecasts", json={})).status_code)
+                content = {"unknown": "x" * SMALL}
+                statuses.append((await caller.post("/v1/forecasts", json=content)).status_code)
 
             group.start_soon(forecast)
             await anyio.to_thread.run_sync(began.wait)
@@ -261,7 +268,7 @@ def test_a_defect_is_answered_without_a_traceback(
     def broken(*_: object) -> bytes:
         raise KeyError("secret detail")
 
-    monkeypatch.setattr("serving.forecasts.answer", broken)
+    monkeypatch.setattr("serving.forecasts.said", broken)
     with TestClient(create_app(settings, plain)) as caller, caplog.at_level(logging.INFO):
         assert caller.get("/readyz").status_code == 200, "a warm-up that fails stops nobody"
         reply = caller.post("/v1/forecasts", json={}, headers={"x-request-id": "bad-1"})

@@ -1,0 +1,227 @@
+"""What `POST /v1/observations` may hold, and the rows in it, as the store takes them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field
+
+from forecast import clock
+from forecast.calendars import checked_days, inside
+from forecast.errors import DataError, DeclarationError, RequestError
+from forecast.store import Batch
+from forecast.tables import Columns, SeriesInfo
+from serving.bodies import LARGEST, Clocked, Number, StrictBody
+from serving.stamps import Nanoseconds, read_stamp, read_stamps, read_step
+
+Stated = Annotated[list[str | None], Field(fail_fast=True)]
+KEYS = ("unique_id", "ds", "available_at")
+Doubles = npt.NDArray[np.float64]
+_NAME = re.compile(r"\w[\w .:%/+-]{0,63}")
+
+
+class Measured(Clocked):
+    """Values beside their stamps: `y`, and covariates by name; null says nothing."""
+
+    available_at: Stated | None = Field(
+        None, description="When each row became known; null: at the end of its period plus the series' delay."
+    )
+
+
+class SeriesObservations(StrictBody):
+    """What is new of one series."""
+
+    unique_id: str = Field(min_length=1, max_length=200)
+    zone: str | None = Field(None, description="Its civil zone; stays as it is where left out.")
+    unit: str | None = Field(None, description="Of `y`: MW, kW, GW, MWh or kWh; of a new series MW where left out.")
+    step: str | None = Field(None, description="Length of a period; needed for a new series with one row only.")
+    delay: str | None = Field(None, description="How long after its period's end a value is known, as `6h`.")
+    static: dict[str, Number] = Field({}, description="Static covariates by name.")
+    history: Measured | None = Field(None, description="What was measured.")
+    future: Measured | None = Field(
+        None, description="Covariates known ahead, such as a weather forecast; with `available_at` each issue of it is "
+        "kept, without it a value counts as always known.",
+    )  # fmt: skip
+
+
+class Observations(StrictBody):
+    """What is new of some series."""
+
+    series: Annotated[list[SeriesObservations], Field(fail_fast=True)] = Field(min_length=1)
+    known: list[str] = Field([], description="Columns of `history` that are known ahead, such as weather.")
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    """Rows of some series before the store is asked for their roles.
+
+    Attributes:
+        parts: one table per series and part: `unique_id`, `ds`, `available_at`, numbers.
+        ahead: columns that are known ahead.
+        infos: what is said of the series.
+    """
+
+    parts: Sequence[pd.DataFrame]
+    ahead: frozenset[str]
+    infos: tuple[SeriesInfo, ...] = ()
+    names: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, body: Observations, zones: Mapping[str, str]) -> Delivered:
+        """Reads a body.
+
+        Args:
+            body: as it was sent.
+            zones: of series that the store knows.
+
+        Raises:
+            DataError, DeclarationError, RequestError: it holds what cannot be read; the place is named.
+        """
+        parts, ahead = [], set(body.known)
+        for one in body.series:
+            zone = one.zone or zones.get(one.unique_id, "UTC")
+            for part in (one.history, one.future):
+                if part is not None:
+                    parts.append(_frame(one.unique_id, part, zone))
+            ahead |= set(one.future.columns) if one.future is not None else set()
+        if "y" in ahead:
+            raise RequestError("`y` is known ahead", "covariates only", "send measured demand in `history`", column="y")
+        names = tuple(dict.fromkeys(one.unique_id for one in body.series))
+        return cls(parts, frozenset(ahead), tuple(_info(one) for one in body.series), names)
+
+    @property
+    def rows(self) -> int:
+        """Of all parts."""
+        return sum(map(len, self.parts))
+
+    def batch(self, roles: Mapping[str, str]) -> Batch:
+        """The rows as the store takes them; what it does not know yet and is not known ahead is known past only.
+
+        Args:
+            roles: by name of the columns that the store knows.
+        """
+        filled = [part for part in self.parts if len(part)]
+        frame = pd.concat(filled, ignore_index=True) if filled else _empty()
+        names = [str(name) for name in frame.columns if name not in (*KEYS, "y")]
+        odd = [name for name in names if not _NAME.fullmatch(name)]
+        if odd:
+            raise RequestError(
+                f"a column is called {odd[0]!r:.80}", "a letter or digit, then up to 63 of them, or of _ .:%/+-",
+                "rename it", column=odd[0][:64],
+            )  # fmt: skip
+        known = tuple(name for name in names if name in self.ahead or roles.get(name) == "known")
+        return Batch(frame, Columns(tuple(name for name in names if name not in known), known), self.infos)
+
+
+def read_csv(raw: bytes, known: Iterable[str], zones: Mapping[str, str]) -> Delivered:
+    """A long table as text: `unique_id`, `ds`, numbers, and `available_at` where it is told.
+
+    Raises:
+        DataError, RequestError: columns are missing, or cells cannot be read; rows are named.
+    """
+    try:
+        lines = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RequestError(f"the body is no CSV in UTF-8 ({error})", "text/csv with a header") from None
+    header, rows = (lines[0] if lines else []), [line for line in lines[1:] if line]
+    missing = [name for name in KEYS[:2] if name not in header]
+    if missing or len(set(header)) < len(header):
+        raise RequestError(
+            f"the header is {', '.join(header)[:200] or 'empty'}", "unique_id, ds and columns of numbers, each once",
+            "correct the first line",
+        )  # fmt: skip
+    ragged = [number for number, row in enumerate(rows, start=2) if len(row) != len(header)]
+    if ragged:
+        raise DataError(
+            f"{len(ragged)} lines have another number of cells than the header", f"{len(header)} cells",
+            stamps=[f"line {number}" for number in ragged[:6]],
+        )  # fmt: skip
+    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+    if not rows:
+        return Delivered([], frozenset(known))
+    names = np.array(columns["unique_id"], dtype=object)
+    data: dict[str, object] = {"unique_id": names, "ds": _csv_stamps(names, columns["ds"], zones)}
+    if "available_at" in columns:
+        data["available_at"] = _stated(columns["available_at"], None, "UTC")
+    data |= {name: _numbers(name, cells) for name, cells in columns.items() if name not in KEYS}
+    frame = pd.DataFrame(data)
+    return Delivered([frame], frozenset(known), names=tuple(dict.fromkeys(map(str, names))))
+
+
+def _csv_stamps(names: npt.NDArray[np.object_], texts: Sequence[str], zones: Mapping[str, str]) -> pd.DatetimeIndex:
+    ds = read_stamps(texts, series=None, column="ds")
+    for name in {str(one) for one in names if zones.get(str(one), "").startswith(clock.DAYS_OF)}:
+        mine = names == name
+        ds[mine] = checked_days(pd.DatetimeIndex(ds[mine], tz="UTC"), zones[name]).asi8
+    return pd.DatetimeIndex(ds, tz="UTC")
+
+
+def _numbers(name: str, cells: Sequence[str]) -> Doubles:
+    read = pd.to_numeric(pd.Series(cells, dtype=object).replace({"": None, "null": None}), errors="coerce")
+    values: Doubles = read.to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = [row for row, cell in enumerate(cells) if cell not in ("", "null") and not abs(values[row]) <= LARGEST]
+    if wrong:
+        raise DataError(
+            f"{len(wrong)} cells are no finite numbers of a possible size", "numbers, or nothing", column=name,
+            stamps=[f"line {row + 2}: {cells[row]!r:.40}" for row in wrong[:6]],
+        )  # fmt: skip
+    return values
+
+
+def _frame(name: str, part: Measured, zone: str) -> pd.DataFrame:
+    """One part of one series as rows."""
+    columns = {column: np.array(values, dtype=np.float64) for column, values in part.columns.items()}
+    size = max((len(values) for values in columns.values()), default=0)
+    ds = _stamps(name, part, size, zone)
+    texts = part.available_at
+    for column, length in {**{one: len(values) for one, values in columns.items()},
+                           **({"available_at": len(texts)} if texts is not None else {})}.items():  # fmt: skip
+        if length != len(ds):
+            raise DataError(
+                f"{length} values beside {len(ds)} stamps", "one value per stamp", "send null where a value is missing",
+                series=name, column=column,
+            )  # fmt: skip
+    stated = _stated(texts if texts is not None else [None] * len(ds), name, zone)
+    return pd.DataFrame({"unique_id": name, "ds": pd.DatetimeIndex(ds, tz="UTC"), "available_at": stated, **columns})
+
+
+def _stamps(name: str, part: Measured, size: int, zone: str) -> Nanoseconds:
+    if part.ds is not None:
+        ds = read_stamps(part.ds, series=name, column="ds")
+    else:
+        assert part.start is not None
+        assert part.step is not None
+        step = read_step(part.step, series=name)
+        ds = read_stamp(part.start, series=name, column="start").value + step.value * np.arange(size, dtype=np.int64)
+    try:
+        return np.asarray(checked_days(pd.DatetimeIndex(ds, tz="UTC"), zone).asi8)
+    except DataError as error:
+        raise DataError(error.found, error.expected, error.do, series=name, column="ds", stamps=error.stamps) from None
+
+
+def _stated(texts: Sequence[str | None], name: str | None, zone: str) -> pd.DatetimeIndex:
+    told = [row for row, text in enumerate(texts) if text]
+    moments = np.full(len(texts), np.iinfo(np.int64).min, dtype=np.int64)
+    read = read_stamps([texts[row] or "" for row in told], series=name, column="available_at")
+    moments[told] = inside(pd.DatetimeIndex(read, tz="UTC"), zone).asi8
+    return pd.DatetimeIndex(moments.view("datetime64[ns]")).tz_localize("UTC")
+
+
+def _info(one: SeriesObservations) -> SeriesInfo:
+    said = {name: getattr(one, name) for name in ("unique_id", "zone", "unit", "step", "delay", "static")}
+    try:
+        return SeriesInfo(**said)
+    except DeclarationError as error:
+        raise DeclarationError(error.found, error.expected, series=one.unique_id) from None
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({"unique_id": pd.Series([], dtype=str), "ds": pd.DatetimeIndex([], tz="UTC")})

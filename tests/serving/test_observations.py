@@ -1,0 +1,156 @@
+"""What is posted is stored once, with the moment at which it became known, in SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from starlette.testclient import TestClient
+
+from forecast import clock
+from forecast.forecaster import Forecaster
+from forecast.settings import Settings
+from forecast.store import Store
+from serving import create_app
+from tests.serving.conftest import Ask
+
+CUTOFF = pd.Timestamp("2014-04-15T10:00Z")
+HOUR = pd.Timedelta("1h")
+
+
+@pytest.fixture
+def client(settings: Settings, store_url: str, forecaster: Forecaster) -> Iterator[TestClient]:
+    with TestClient(create_app(settings.model_copy(update={"store": store_url}), forecaster)) as one:
+        yield one
+
+
+def rows(frame: pd.DataFrame, ask: Ask, days: int = 46) -> dict[str, Any]:
+    """The history of one series as it is posted."""
+    past = frame[(frame["unique_id"] == "east") & (frame["ds"] < CUTOFF)].tail(24 * days)
+    ahead = frame[(frame["unique_id"] == "east") & (frame["ds"] >= CUTOFF)].head(27)
+    history = {"ds": ask.z(past["ds"])} | {name: past[name].tolist() for name in ("y", "humidity", "temperature")}
+    return {
+        "series": [
+            {
+                "unique_id": "east", "zone": "Australia/Melbourne", "unit": "MW", "static": {"size": 1.0},
+                "history": history, "future": {"ds": ask.z(ahead["ds"]), "temperature": ahead["temperature"].tolist()},
+            }
+        ]
+    }  # fmt: skip
+
+
+def post(client: TestClient, body: Any, status: int = 200, **headers: str) -> dict[str, Any]:
+    answer = client.post("/v1/observations", json=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def test_what_was_posted_is_forecast_from_like_history_in_the_body(
+    client: TestClient, frame: pd.DataFrame, ask: Ask
+) -> None:
+    told = post(client, rows(frame, ask))
+    assert told["new"] == told["rows"] == 3 * len(frame[(frame["unique_id"] == "east") & (frame["ds"] < CUTOFF)]) + 27
+    question = {"series": [{"unique_id": "east"}], "horizon": 24, "store": False}
+    stored = ask.post(client, question)
+    sent = ask.post(client, {**ask.body(CUTOFF, only="east", days=46), "store": False})
+    assert stored["forecasts"] == sent["forecasts"]
+    again = post(client, rows(frame, ask))
+    assert (again["new"], again["revised"], again["unchanged"]) == (0, 0, told["rows"])
+
+
+def test_a_revision_counts_from_when_it_came_and_is_seen_at_once(
+    client: TestClient, frame: pd.DataFrame, ask: Ask
+) -> None:
+    post(client, rows(frame, ask))
+    question = {"series": [{"unique_id": "east"}], "store": False}
+    before = ask.post(client, question)
+    changed = {"unique_id": "east", "history": {"ds": [ask.z([CUTOFF - HOUR])[0]], "y": [40.0]}}
+    assert post(client, {"series": [changed]})["revised"] == 1
+    after = ask.post(client, {**question, "cutoff": before["cutoff"], "as_of": f"{clock.now():%Y-%m-%dT%H:%MZ}"})
+    assert after["forecasts"] == before["forecasts"], "at the cutoff the correction was not known"
+    shown = client.get("/v1/series/east/observations", params={"limit": 3, "columns": "y"}).json()
+    assert shown["columns"]["y"][shown["ds"].index(ask.z([CUTOFF - HOUR])[0])] == 40.0
+
+
+def test_a_key_has_one_answer(client: TestClient, frame: pd.DataFrame, ask: Ask) -> None:
+    body = rows(frame, ask, days=2)
+    first = post(client, body, **{"Idempotency-Key": "k1"})
+    assert first["new"] > 0
+    assert post(client, body, **{"Idempotency-Key": "k1"}) == first
+    other = {"series": [{"unique_id": "east", "history": {"ds": ["2014-01-01T00:00Z"], "y": [1.0]}}]}
+    problem = post(client, other, 409, **{"Idempotency-Key": "k1"})
+    assert problem["type"] == "/problems/conflict"
+    assert post(client, other, **{"Idempotency-Key": "k2"})["new"] == 1
+    assert post(client, body, **{"Idempotency-Key": "k3"})["unchanged"] == first["rows"]
+
+
+def test_csv_says_the_same_as_json(client: TestClient, frame: pd.DataFrame, ask: Ask) -> None:
+    body = rows(frame, ask, days=3)
+    del body["series"][0]["future"]
+    told = post(client, {**body, "known": ["temperature"]})
+    history = body["series"][0]["history"]
+    lines = zip(history["ds"], history["y"], history["humidity"], history["temperature"], strict=True)
+    text = "unique_id,ds,y,humidity,temperature\n" + "".join(f"east,{ds},{y!r},{h!r},{t!r}\n" for ds, y, h, t in lines)
+    answer = client.post("/v1/observations?known=temperature", content=text, headers={"content-type": "text/csv"})
+    assert answer.json() == {"rows": told["rows"], "new": 0, "revised": 0, "unchanged": told["rows"], "late": 0}
+
+
+def test_each_issue_of_a_weather_forecast_is_kept(client: TestClient, store_url: str, ask: Ask) -> None:
+    stamps = pd.date_range("2014-04-15T00:00Z", periods=24, freq="h")
+    history = {"start": "2014-04-10T00:00Z", "step": "PT1H", "y": list(np.arange(100.0))}
+    for number, issued in enumerate(("2014-04-14T00:00Z", "2014-04-14T12:00Z")):
+        future = {"ds": ask.z(stamps), "temperature": [float(number)] * 24, "available_at": [issued] * 24}
+        post(client, {"series": [{"unique_id": "town", "history": history, "future": future}]})
+    with Store.open(store_url) as store:
+        early = store.demand(as_of="2014-04-14T06:00Z").to_frame().set_index("ds")["temperature"]
+        late = store.demand(as_of="2014-04-14T12:00Z").to_frame().set_index("ds")["temperature"]
+    assert (early[stamps] == 0).all()
+    assert (late[stamps] == 1).all()
+
+
+HISTORY = {"ds": ["2014-01-01T00:00Z", "2014-01-01T01:00Z"], "y": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"history": {**HISTORY, "y": [1.0]}}, "1 values beside 2 stamps"),
+        ({"history": {**HISTORY, "ds": ["2014-01-01T00:00", "2014-01-01T01:00"]}}, "no zone"),
+        ({"history": {**HISTORY, "ds": ["2101-01-01T00:00Z", "2101-01-01T01:00Z"]}}, "stamped in the future"),
+        ({"history": HISTORY, "unit": "kWh"}, "the store holds it in"),
+        ({"history": HISTORY, "zone": "Mars/Olympus"}, "zone 'Mars/Olympus' is not known"),
+        ({"history": HISTORY, "future": HISTORY}, "`y` is known ahead"),
+        ({"history": {**HISTORY, "a\nb": [1.0, 2.0]}}, "a column is called"),
+        ({"history": {**HISTORY, "ds": ["2014-01-01T00:30Z", "2014-01-01T01:30Z"]}}, ""),
+        ({"history": {**HISTORY, "y": [1.0, "x"]}}, "not numbers"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_stored(
+    settings: Settings, plain: Forecaster, tmp_path_factory: pytest.TempPathFactory, change: Any, words: str
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.getbasetemp()}/wrong.db"
+    with TestClient(create_app(settings.model_copy(update={"store": url}), plain)) as client:
+        post(client, {"series": [{"unique_id": "a", "history": HISTORY}]})
+        problem = post(client, {"series": [{"unique_id": "a", **change}, {"unique_id": "b", "history": HISTORY}]}, 422)
+        assert words in problem["detail"]
+        assert client.get("/v1/series/b").status_code == 404
+
+
+def test_csv_that_is_wrong_is_named(settings: Settings, plain: Forecaster, tmp_path: Any) -> None:
+    cases = {
+        "": "the header is empty", "ds,y\n": "the header is ds, y", "unique_id,ds,y\na,2014-01-01T00:00Z\n": "1 lines",
+        "unique_id,ds,y\na,2014-01-01T00:00Z,nan\n": "line 2: 'nan'", "unique_id,ds,y,y\n": "each once",
+        "unique_id,ds,y\na,2014-01-01,1\n": "no zone",
+    }  # fmt: skip
+    url = f"sqlite:///{tmp_path}/csv.db"
+    with TestClient(create_app(settings.model_copy(update={"store": url}), plain)) as client:
+        for text, words in cases.items():
+            answer = client.post("/v1/observations", content=text, headers={"content-type": "text/csv"})
+            assert answer.status_code == 422, answer.text
+            assert words in answer.json()["detail"]
+        assert client.post("/v1/observations", content=b"\xff", headers={"content-type": "text/csv"}).status_code == 422
+        assert client.post("/v1/observations", content=b"x", headers={"content-type": "text/xml"}).status_code == 415
