@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from forecast.retraining import Judgement, Sums
 
 SUMMED = ("mae_parents", "mae_leaves", "pinball_parents", "pinball_leaves")
+PATIENCE_S = 180
+"""How long a busy machine may take to start the server; Prefect itself gives up after 20 s."""
 _HERE = str(Path(__file__).parent)
 _ENGINE = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 
@@ -50,7 +52,7 @@ def start_server(log: Path) -> None:
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     with _stderr_into(log):
-        SubprocessASGIServer().start()
+        SubprocessASGIServer().start(timeout=PATIENCE_S)
 
 
 @contextmanager
