@@ -23,6 +23,9 @@ import httpx
 import numpy as np
 import pandas as pd
 
+# Not benchmarks/serving.py, which stands beside this file.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from forecast.forecaster import Forecaster
 from forecast.recipe import Recipe, SeasonalNaiveModel, Task
 from forecast.settings import Settings

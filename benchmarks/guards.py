@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+# Not benchmarks/serving.py, which stands beside this file.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from serving.access import Access, Guard
 from serving.keys import Keys

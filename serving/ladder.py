@@ -129,6 +129,8 @@ class Ladder:
         offered = question.quantiles or LEVELS
         levels = question.levels(spec) if spec is not None else check_levels(offered, offered)
         sight = Sight.of(question, spec)
+        for seconds in sight.overdue_s:
+            self._telemetry.staleness(seconds)
         climb = Climb(sight.question, sight, levels, reasons=dict(sight.unable))
         if served is None:
             climb.reasons = dict.fromkeys(question.order, NO_MODEL)

@@ -161,7 +161,17 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return of_http(request.scope, error)
+    answer = of_http(request.scope, error)
+    if error.status_code == 405 and (methods := _methods(request)):
+        answer.headers["allow"] = ", ".join(methods)
+    return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods of an address, which may have a route for each: the router names those of the first."""
+    path = getattr(request.scope.get("route"), "path", None)
+    operations = request.app.openapi()["paths"].get(path, {})
+    return sorted(name.upper() for name in operations)
 
 
 async def _answer_parameter(request: Request, error: Exception) -> Response:

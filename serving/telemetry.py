@@ -58,7 +58,9 @@ class Telemetry:
         self._rungs = self._counter("forecast_answers", "Series answered, by rung and reason.", "rung", "reason")
         self._inference = self._histogram("forecast_inference_seconds", "One pass through the model.", _FAST)
         self._batch = self._histogram("forecast_batch_size", "Questions put in one pass.", _BATCH)
-        self._age = self._histogram("forecast_data_age_seconds", "Age of the newest known value of a series.", _AGES)
+        self._age = self._histogram(
+            "forecast_data_overdue_seconds", "How long the newest value that is due is missing.", _AGES
+        )
 
     def _make_models(self) -> None:
         self._info = self._gauge("forecast_model_info", "1 for a version in use.", "role", "name", "version", "recipe")
@@ -116,7 +118,7 @@ class Telemetry:
         kept.inc(series)
 
     def staleness(self, seconds: float) -> None:
-        """How old the newest known value of a series is when it is forecast."""
+        """How long the newest value of a series that is due has been missing when it is forecast."""
         self._age.observe(max(0.0, seconds))
 
     def swap(self, outcome: str) -> None:

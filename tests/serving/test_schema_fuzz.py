@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import schemathesis
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -27,7 +28,7 @@ from forecast.settings import Settings
 from serving import create_app
 from serving.keys import Keys
 
-CASES = 8
+CASES = 5
 _FEW = settings(
     max_examples=CASES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )  # fmt: skip
@@ -60,12 +61,14 @@ def kept(tmp_path_factory: pytest.TempPathFactory, plain: Forecaster) -> Iterato
 def described(kept: tuple[TestClient, str]) -> BaseSchema:
     """The description, from which cases are made."""
     client, token = kept
-    config = SchemathesisConfig.from_dict({**CONFIG, "headers": {"X-API-Key": token}})
+    config = SchemathesisConfig.from_dict({**CONFIG, "headers": {"Authorization": f"Bearer {token}"}})
     return schemathesis.openapi.from_asgi("/openapi.json", client.app, config=config)
 
 
 def test_answers_are_what_the_description_says(described: BaseSchema, kept: tuple[TestClient, str]) -> None:
-    headers, names = {"x-api-key": kept[1]}, []
+    # Training lets a thread flush the smallest numbers to zero; Hypothesis makes cases of them.
+    torch.set_flush_denormal(False)
+    headers, names = {"Authorization": f"Bearer {kept[1]}"}, []
     for found in described.get_all_operations():
         operation = found.ok()
         names.append(operation.label)

@@ -56,8 +56,8 @@ def test_answers() -> None:
     assert told(one, "forecast_batch_size_sum") == 4
     assert told(one, "forecast_answers_total", rung="champion", reason="") == 5
     assert one.fallbacks() == {"previous": {"error": 1}, "seasonal_naive": {"stale": 2, "stuck": 1}}
-    assert told(one, "forecast_data_age_seconds_bucket", le="7200.0") == 1
-    assert told(one, "forecast_data_age_seconds_sum") == 3 * 3600
+    assert told(one, "forecast_data_overdue_seconds_bucket", le="7200.0") == 1
+    assert told(one, "forecast_data_overdue_seconds_sum") == 3 * 3600
 
 
 def test_models_come_and_go() -> None:
@@ -150,6 +150,31 @@ def test_the_page_follows_what_is_asked(tmp_path: Path, plain: Forecaster) -> No
         assert modern.headers["content-type"].startswith("application/openmetrics-text")
         assert modern.text.endswith("# EOF\n")
         assert {family.name for family in open_metrics(modern.text)} >= {"forecast_requests", "forecast_model_info"}
+
+
+def test_a_forecast_is_counted_on_its_whole_way(tmp_path: Path, plain: Forecaster) -> None:
+    history = {
+        "start": "2014-06-01T00:00+10:00",
+        "step": "PT30M",
+        "y": [float(n % 48) for n in range(480)] + [None] * 4,
+    }
+    body = {"series": [{"unique_id": "town", "history": history}], "horizon": 4, "cutoff": "2014-06-11T02:00+10:00"}
+    with TestClient(create_app(Settings.read(home=tmp_path), plain)) as client:
+        before = samples(client.get("/metrics").text)
+        assert client.post("/v1/forecasts", json=body).json()["recorded"] is True
+        after = samples(client.get("/metrics").text)
+
+    def more(name: str, **labels: str) -> float:
+        key = (name, tuple(sorted(labels.items())))
+        return after[key] - before.get(key, 0.0)
+
+    assert more("forecast_inference_seconds_count") == 1
+    assert more("forecast_batch_size_sum") == 1
+    assert more("forecast_ledger_rows_total") == more("forecast_ledger_commit_seconds_count") == 1
+    assert more("forecast_data_overdue_seconds_sum") == 4 * 1800
+    rungs = {labels for (name, labels), value in after.items() if name == "forecast_answers_total" and value}
+    assert sum(more("forecast_answers_total", **dict(labels)) for labels in rungs) == 1
+    assert after["forecast_model_loaded", (("role", "champion"),)] == 1
 
 
 def test_two_services_in_one_process_count_apart(tmp_path: Path, plain: Forecaster) -> None:
