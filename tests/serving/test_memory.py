@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,3 +245,39 @@ def test_now_is_the_moment_of_the_request(client: TestClient, ask: Ask, store: S
         assert ask.post(client, asked("east"))["cutoff"] == early["cutoff"]
     with clock.using(known_at):
         assert pd.Timestamp(ask.post(client, asked("east"))["cutoff"]) == known_at
+
+
+def test_a_store_that_comes_back_is_used_again(settings: Settings, forecaster: Forecaster, ask: Ask, tmp_path: Any,
+                                               frame: pd.DataFrame) -> None:  # fmt: skip
+    place = tmp_path / "no folder"
+    place.write_text("")
+    url = f"sqlite:///{place}/store.db"
+    body = ask.body(CUTOFF, only="east")
+    with TestClient(create_app(settings.model_copy(update={"store": url}), forecaster)) as client:
+        assert ask.post(client, body)["recorded"] is False
+        place.unlink()
+        with Store.open(url) as store:
+            store.add(batch(frame), "test", history=True)
+        patience = time.monotonic() + 10
+        while not ask.post(client, body)["recorded"]:
+            assert time.monotonic() < patience
+            time.sleep(0.1)
+        assert ask.post(client, asked("east"))["recorded"] is False
+        assert client.app.state.service.memory.status()["ok"] is True  # type: ignore[attr-defined]
+
+
+def test_a_file_that_is_replaced_is_opened_anew(settings: Settings, forecaster: Forecaster, ask: Ask, tmp_path: Any,
+                                                frame: pd.DataFrame) -> None:  # fmt: skip
+    urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "two")]
+    for url, size in zip(urls, (1.0, 5.0), strict=True):
+        with Store.open(url) as store:
+            store.add(batch(frame.assign(y=frame["y"] * size)), "test", history=True)
+    with TestClient(create_app(settings.model_copy(update={"store": urls[0]}), forecaster)) as client:
+        before = ask.post(client, asked("east"))
+        for ending in ("-wal", "-shm"):
+            (tmp_path / f"one.db{ending}").unlink(missing_ok=True)
+        (tmp_path / "two.db").replace(tmp_path / "one.db")
+        assert numbers(ask.post(client, asked("east"))) != numbers(before)
+        kept = ask.post(client, asked("east", store=True))
+    with Store.open(urls[0]) as store:
+        assert store.forecasts("east")[0].id == kept["id"]
