@@ -83,6 +83,10 @@ class Patient(HttpToolsProtocol):
         if not self._refused:
             super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is answered as a problem, too."""
+        self._refuse("http", msg, 400)
+
     def _rest(self) -> None:
         if self._patience is not None:
             self._patience.cancel()

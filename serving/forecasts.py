@@ -61,6 +61,7 @@ async def post_forecasts(request: Request, service: ServiceNow) -> Response:
     _check_declared(request)
     media = formats.chosen(request)
     answered, kept = await said(await request.body(), service)
+    request.scope["state"]["rung"] = formats.lowest(answered.told)
     if media == formats.JSON:
         return JsonAnswer(content(answered, kept))
     response = formats.table_response(formats.forecast_columns(formats.parts(answered)), media, "forecasts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -19,6 +20,8 @@ from serving.delivered import Delivered, Observations, read_csv
 from serving.dependencies import ServiceNow
 from serving.parsing import parse_as
 from serving.problems import Problem
+from serving.service import Service
+from serving.telemetry import Telemetry
 
 router = APIRouter(prefix="/v1", tags=["observations"])
 
@@ -63,11 +66,12 @@ async def post_observations(
     media = _declared(request)
     raw = await request.body()
     key = None if idempotency_key is None else f"{request.scope.get('state', {}).get('key', '')}:{idempotency_key}"
-    work = (raw, media, tuple(known or ()), key, service.settings)
+    work = (raw, media, tuple(known or ()), key, service)
     return JsonAnswer(await service.keeper.ask(_store, *work, within=PATIENCE_S))
 
 
-def _store(store: Store, raw: bytes, media: str, known: Sequence[str], key: str | None, settings: Settings) -> bytes:
+def _store(store: Store, raw: bytes, media: str, known: Sequence[str], key: str | None, service: Service) -> bytes:
+    settings = service.settings
     body = parse_as(Observations, raw, most_series=settings.max_series) if media != CSV else None
     with store.snapshot() as connection:
         named = None if body is None else [one.unique_id for one in body.series]
@@ -78,12 +82,13 @@ def _store(store: Store, raw: bytes, media: str, known: Sequence[str], key: str 
     _check_size(delivered, settings)
     batch = delivered.batch(roles)
     if key is None:
-        return _answer(store.add(batch, SOURCE))
+        return _answer(store.add(batch, SOURCE), service.telemetry)
     sent = b"\0".join([media.encode(), *(one.encode() for one in known), raw])
-    return store.add_once(batch, SOURCE, key, sent, _answer)
+    return store.add_once(batch, SOURCE, key, sent, partial(_answer, telemetry=service.telemetry))
 
 
-def _answer(report: IngestReport) -> bytes:
+def _answer(report: IngestReport, telemetry: Telemetry) -> bytes:
+    telemetry.observations(new=report.new, revised=report.revised, unchanged=report.known)
     return encode(
         {
             "rows": report.values, "new": report.new, "revised": report.revised, "unchanged": report.known,

@@ -393,6 +393,14 @@ def test_a_head_has_a_size(hasty: tuple[str, int], head: bytes) -> None:
     assert b"200 OK" in _say(hasty, b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"), "it goes on"
 
 
+@pytest.mark.parametrize("said", [b"\x16\x03\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 5000,
+                                  b"POST /v1/forecasts HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n"])  # fmt: skip
+def test_what_is_no_http_is_a_problem_too(hasty: tuple[str, int], said: bytes) -> None:
+    heard = _say(hasty, said)
+    assert heard.startswith(b"HTTP/1.1 400"), heard[:100]
+    assert json.loads(heard.partition(b"\r\n\r\n")[2])["type"] == "/problems/http"
+
+
 def test_there_are_so_many_connections_and_no_more(hasty: tuple[str, int]) -> None:
     lines = [socket.create_connection(hasty, timeout=5) for _ in range(4)]
     try:

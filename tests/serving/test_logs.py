@@ -72,6 +72,13 @@ def test_one_line_for_a_request(tmp_path: Path, plain: Forecaster, lines: Lines)
         assert secret not in everything
 
 
+def test_the_line_of_a_forecast_names_its_rung(plain_client: TestClient, lines: Lines) -> None:
+    body = {"start": "2014-06-01T00:00+10:00", "step": "PT30M", "y": [*map(float, [*range(48)] * 10)]}
+    asked = {"series": [{"unique_id": "town", "history": body}], "horizon": 4}
+    answer = plain_client.post("/v1/forecasts", json=asked)
+    assert (lines.last()["path"], lines.last()["rung"]) == ("/v1/forecasts", answer.json()["rung"])
+
+
 @pytest.mark.parametrize(
     "given",
     [

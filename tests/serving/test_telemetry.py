@@ -177,6 +177,18 @@ def test_a_forecast_is_counted_on_its_whole_way(tmp_path: Path, plain: Forecaste
     assert after["forecast_model_loaded", (("role", "champion"),)] == 1
 
 
+def test_observations_are_counted_once(tmp_path: Path, plain: Forecaster) -> None:
+    history = {"start": "2014-06-01T00:00+10:00", "step": "PT30M", "y": [1.0, 2.0, 3.0]}
+    with TestClient(create_app(Settings.read(home=tmp_path), plain)) as client:
+        for key in ("a", "a", "b"):
+            body = {"series": [{"unique_id": "meter", "zone": "Australia/Melbourne", "history": history}]}
+            answer = client.post("/v1/observations", json=body, headers={"idempotency-key": key})
+            assert answer.status_code == 200, answer.text
+        values = samples(client.get("/metrics").text)
+    assert values["forecast_observations_total", (("kind", "new"),)] == 3
+    assert values["forecast_observations_total", (("kind", "unchanged"),)] == 3, "a repeated key is no new request"
+
+
 def test_two_services_in_one_process_count_apart(tmp_path: Path, plain: Forecaster) -> None:
     settings = Settings.read(home=tmp_path)
     with TestClient(create_app(settings, plain)) as one, TestClient(create_app(settings, plain)) as other:
