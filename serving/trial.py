@@ -11,6 +11,7 @@ from forecast.errors import ForecastError, ModelFolderError
 from forecast.forecaster import Forecaster
 from forecast.registry.folders import folder_digest
 from forecast.registry.reader import ModelRef
+from forecast.registry.serving import load_for_serving
 from forecast.settings import Settings
 from serving.engine import answered
 from serving.examples import examples
@@ -34,7 +35,8 @@ def opened(ref: ModelRef, settings: Settings) -> Served:
     try:
         if ref.digest and folder_digest(ref.folder) != ref.digest:
             raise ModelFolderError(f"{ref.folder} is another folder than was served", "the one that was fetched")
-        forecaster = Forecaster.load(ref.folder)
+        # Its networks answer as their training runtime does, to 1e-5, or this refuses.
+        forecaster = load_for_serving(ref, settings)
     except OSError as error:
         raise ModelFolderError(f"{ref.folder} cannot be read ({error.strerror})", "a folder that is there") from error
     except ForecastError:
