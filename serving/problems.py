@@ -169,7 +169,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """All methods of an address, which may have a route for each: the router names those of the first."""
-    path = getattr(request.scope.get("route"), "path", None)
+    path = str(getattr(request.scope.get("route"), "path", "")).replace(":path}", "}")
     operations = request.app.openapi()["paths"].get(path, {})
     return sorted(name.upper() for name in operations)
 

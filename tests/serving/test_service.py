@@ -138,6 +138,12 @@ def test_wrong_addresses_are_problems(client: TestClient, method: str, path: str
     assert (problem.type, problem.status, problem.instance) == (f"/problems/{kind}", status, path)
 
 
+def test_a_405_names_every_method(client: TestClient) -> None:
+    assert client.delete("/v1/forecasts").headers["allow"] == "GET, POST"
+    assert client.delete("/livez").headers["allow"] == "GET"
+    assert client.post("/v1/series/a/skill").headers["allow"] == "GET"
+
+
 def test_a_type_of_problem_can_be_followed(client: TestClient) -> None:
     for name, kind in KINDS.items():
         answer = client.get(f"/problems/{name}")
