@@ -33,6 +33,7 @@ from serving import (
 )
 from serving.access import Guard
 from serving.examples import examples
+from serving.lane import Lane
 from serving.limits import BodyLimit, TimeLimit
 from serving.schema import DESCRIPTION, TAGS, TITLE, DescribedApp
 from serving.served import Served
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
 def _guard(app: FastAPI, service: Service) -> None:
     """What stands between a caller and the endpoints; the last one added meets a request first."""
     settings, telemetry = service.settings, service.telemetry
+    app.add_middleware(Lane, service=service)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_middleware(TimeLimit, seconds=settings.request_timeout_s, telemetry=telemetry)
     app.add_middleware(Guard, access=service.access, telemetry=telemetry)

@@ -19,6 +19,7 @@ from forecast.errors import ForecastError
 from forecast.forecaster import Forecaster, ForecasterSpec, Replies, Reply
 from serving.loader import Served
 from serving.questions import Question
+from serving.recall import Recall
 from serving.telemetry import Telemetry
 from serving.told import Told
 
@@ -49,6 +50,7 @@ class Engine:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
+        self._recall = Recall[Said]()
         self._queues: weakref.WeakKeyDictionary[Served, _Queue] = weakref.WeakKeyDictionary()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
 
@@ -63,6 +65,11 @@ class Engine:
             ForecastError: the model cannot answer this question.
             HTTPException: 503, too many are waiting.
         """
+        asked = (served.number, *question.key)
+        known = self._recall.get(question.demand, asked)
+        return known or self._recall.put(question.demand, asked, await self._new(served, question))
+
+    async def _new(self, served: Served, question: Question) -> Said:
         queue = self._queues.setdefault(served, _Queue())
         if len(queue.waiting) >= MOST_WAITING:
             raise HTTPException(503, f"{MOST_WAITING} questions are waiting already", {"Retry-After": "1"})

@@ -22,6 +22,7 @@ from serving.loader import Champion
 from serving.lower import lower
 from serving.patience import Patience
 from serving.questions import Question
+from serving.recall import Recall
 from serving.served import Served
 from serving.sight import Sight
 from serving.telemetry import Telemetry
@@ -92,6 +93,7 @@ class Ladder:
         self._patience = Patience(engine, RESTS * deadline_s)
         # Its own threads: what hangs elsewhere does not stop the last rungs.
         self._reserve = ThreadPoolExecutor(2, thread_name_prefix="ladder")
+        self._sights = Recall[Sight]()
         self.counts: Counter[tuple[str, str | None]] = Counter()
 
     def clock(self) -> Clock:
@@ -128,7 +130,8 @@ class Ladder:
         spec = served.forecaster.spec if served is not None else None
         offered = question.quantiles or LEVELS
         levels = question.levels(spec) if spec is not None else check_levels(offered, offered)
-        sight = Sight.of(question, spec)
+        seen = (served and served.number, *question.key)
+        sight = self._sights.once(question.demand, seen, lambda: Sight.of(question, spec))
         for seconds in sight.overdue_s:
             self._telemetry.staleness(seconds)
         climb = Climb(sight.question, sight, levels, reasons=dict(sight.unable))
@@ -150,7 +153,7 @@ class Ladder:
             return
         try:
             told, warnings = await self._patience.ask(
-                served, _about(climb.question, names), SHARES[rung] * self._deadline_s
+                served, about(climb.question, names), SHARES[rung] * self._deadline_s
             )
         except TimeoutError:
             self._fall(climb, served, names, DEADLINE, "it did not answer in time")
@@ -164,14 +167,14 @@ class Ladder:
             self._take(climb, served, rung, told, warnings)
 
     def _take(self, climb: Climb, served: Served, rung: str, told: tuple[Told, ...], warnings: tuple[str, ...]) -> None:
-        sound = [one for one in told if _sound(one, len(climb.levels))]
-        for one in sound:
+        good = [one for one in told if sound(one, len(climb.levels))]
+        for one in good:
             climb.told[one.unique_id] = climb.sight.seen(one, climb.reasons.pop(one.unique_id, None), rung)
-        if sound:
+        if good:
             climb.served = climb.served or served
             climb.warnings += warnings
-        if len(sound) < len(told):
-            broken = [one.unique_id for one in told if one not in sound]
+        if len(good) < len(told):
+            broken = [one.unique_id for one in told if one not in good]
             self._fall(climb, served, broken, NON_FINITE, "its answer holds numbers that are not finite, or cross")
 
     def _fall(self, climb: Climb, served: Served, names: list[str], reason: str, why: str) -> None:
@@ -198,7 +201,7 @@ class Ladder:
         )  # fmt: skip
 
 
-def _about(question: Question, names: list[str]) -> Question:
+def about(question: Question, names: list[str]) -> Question:
     """The question about some of its series; the others are still heard as neighbours."""
     if len(names) == len(question.order):
         return question
@@ -207,7 +210,7 @@ def _about(question: Question, names: list[str]) -> Question:
     return replace(question, demand=demand, order=tuple(name for name in question.order if name in kept))
 
 
-def _sound(one: Told, levels: int) -> bool:
+def sound(one: Told, levels: int) -> bool:
     """Whether an answer holds only numbers, in order."""
     said = one.quantiles_HQ
     if said.shape != (len(one.ds_H), levels) or not np.isfinite(said).all() or not np.isfinite(one.mean_H).all():

@@ -32,6 +32,7 @@ MOST_AT_ONCE = 256
 """Forecasts in one commit; more wait for the next."""
 MOST_FORGOTTEN = 1000
 """Fire-and-forget answers that may wait; more are dropped."""
+SECOND = 1_000_000_000
 log = logging.getLogger("serving")
 
 
@@ -241,4 +242,4 @@ def _id(moment: pd.Timestamp) -> str:
 
 
 def _second(moment: pd.Timestamp) -> pd.Timestamp:
-    return moment.floor("s")
+    return pd.Timestamp(moment.value // SECOND * SECOND, tz="UTC")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -76,6 +76,11 @@ class Question:
             tuple(request.quantiles) if request.quantiles is not None else None,
             tuple(one.unique_id for one in rows), tuple(told),
         )  # fmt: skip
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """What is asked, apart from the table that it is asked of."""
+        return self.cutoff.value, self.horizon, self.day, self.quantiles, self.order
 
     @property
     def wish(self) -> Wish:

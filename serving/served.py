@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,8 @@ import pandas as pd
 from forecast import clock
 from forecast.forecaster import Forecaster
 from forecast.registry.reader import ModelRef
+
+_numbers = count()
 
 
 @dataclass(eq=False)
@@ -25,6 +28,7 @@ class Served:
         since: when it was loaded.
         users: requests that it is answering.
         errors: answers that failed for reasons of its own.
+        number: no other version in this process has it; what keeps it does not keep the version.
     """
 
     ref: ModelRef
@@ -32,6 +36,7 @@ class Served:
     since: pd.Timestamp = field(default_factory=clock.now)
     users: int = 0
     errors: int = 0
+    number: int = field(default_factory=_numbers.__next__)
 
     @classmethod
     def given(cls, forecaster: Forecaster) -> Self:

@@ -38,7 +38,7 @@ class Moments:
     @cached_property
     def all_ns_M(self) -> Ints:
         """Every moment, UTC nanoseconds."""
-        return self.all_M.as_unit("ns").asi8
+        return np.asarray(self.all_M.as_unit("ns").asi8)
 
     @classmethod
     def of(cls, cutoffs: pd.DatetimeIndex, days: int, zone: str) -> Moments:
