@@ -45,11 +45,12 @@ def train(
     ] = None,
     register: Annotated[str | None, typer.Option(help="Also register it under this name, as challenger.")] = None,
 ) -> None:
-    """Train one recipe on DATA and write a model folder (JSON and safetensors, no pickle).
+    """Train one recipe on DATA and write a model folder (JSON, safetensors and ONNX graphs, no pickle).
 
     Example: `forecast train demand.csv --zone Europe/Lisbon --recipe lstm --out model`
     """
     from forecast.forecaster import check_target
+    from forecast.forecaster.exporting import with_graphs
     from forecast.recipe import Task
     from forecast.recipes import named, treated
     from forecast.training import cores, fit
@@ -65,7 +66,7 @@ def train(
     check_horizon(task.horizon, demand)
     with bars() as shown:
         fitted = fit(demand, chosen, task, checkpoint=checkpoint, progress=shown.of(chosen.name), processes=processes)
-    fitted.forecaster.save(out)
+    with_graphs(fitted.forecaster).save(out)
     report = fitted.report
     best = f", best epoch {report.best_epoch}" if report.best_epoch else ""
     console.print(

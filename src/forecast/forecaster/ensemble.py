@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from forecast.features import Inputs
-from forecast.forecaster.models import Arrays, Floats, Model, joined, model_class, parted
+from forecast.forecaster.models import Arrays, Floats, Model, joined, parted, restored
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,5 +44,5 @@ class Ensemble:
         members = []
         for number, told in enumerate(settings["members"]):
             own = {name: value for name, value in told.items() if name != "kind"}
-            members.append(model_class(told["kind"]).restore(own, parted(arrays, str(number))))
+            members.append(restored(told["kind"], own, parted(arrays, str(number))))
         return cls(tuple(members))

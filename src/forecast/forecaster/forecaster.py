@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendars import PREFIX
-from forecast.errors import DataError, ForecastError, ModelFolderError, RequestError
+from forecast.errors import DataError, ForecastError, RequestError
 from forecast.forecaster import folder as _folder
 from forecast.forecaster.days import MAX_HORIZON_DAYS, Day, Span, forecast_days
+from forecast.forecaster.loading import RANKS, Runtime
+from forecast.forecaster.loading import load as _load
 from forecast.forecaster.missing import what_is_missing
-from forecast.forecaster.models import Arrays, Floats, Model, model_class
+from forecast.forecaster.models import Arrays, Floats, Model
 from forecast.forecaster.replies import Replies, Wish, replies
 from forecast.forecaster.saying import Doubles, told
 from forecast.forecaster.spec import ForecasterSpec
@@ -26,7 +28,6 @@ from forecast.tables.forecast import check_levels
 from forecast.windows import Origins, origins_at
 
 BATCH = 256
-RANKS = "calibration/ranks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +39,13 @@ class Forecaster:
         model: the fitted model.
         ranks_DH: where held-out outcomes fell in their own forecasts, (0, 1), NaN where unknown: a row per day, for
             coherent paths (`forecast.paths`); no rows where nothing was held out.
+        graphs: files of its networks' ONNX graphs by name (`exporting.with_graphs`), for a service without torch.
     """
 
     spec: ForecasterSpec
     model: Model
     ranks_DH: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    graphs: Mapping[str, bytes] = field(default_factory=dict)
 
     def predict(
         self,
@@ -135,31 +138,30 @@ class Forecaster:
         return demand.last_known_end()
 
     def save(self, folder: Path) -> None:
-        """Writes the folder: JSON, safetensors, and a manifest of digests."""
-        _folder.write(folder, self.spec, self.arrays())
+        """Writes the folder: JSON, safetensors, the graphs that it has, and a manifest of digests."""
+        _folder.write(folder, self.spec, self.arrays(), self.graphs)
 
     def arrays(self) -> Arrays:
         """All numbers of the folder: the model's, and the ranks."""
         return {**self.model.arrays(), RANKS: self.ranks_DH}
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, runtime: Runtime = "torch", *, beside: Path | None = None, threads: int = 1) -> Self:
         """The forecaster of a folder, its digests checked.
 
+        Args:
+            folder: what `save` wrote.
+            runtime: what answers for networks: "torch", the reference; "onnx", their graphs without importing torch,
+                each after it answered its example as torch did; "auto", graphs where the folder has all of them.
+            beside: a folder of more graphs.
+            threads: of one answer from graphs.
+
         Raises:
-            ModelFolderError: the folder is missing, broken, changed, or of another version.
+            ModelFolderError: the folder is missing, broken, changed, of another version, or lacks graphs; or a graph
+                differs from torch.
         """
-        _folder.verify(folder)
-        spec = _folder.read_spec(folder)
-        chosen, arrays = model_class(spec.model_kind), _folder.read_arrays(folder)
-        ranks_DH = arrays.pop(RANKS, np.zeros((0, 0), dtype=np.float32))
-        try:
-            return cls(spec, chosen.restore(spec.model, arrays), ranks_DH)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ModelFolderError(
-                f"the weights in {folder} do not fit its {_folder.SPEC} ({error})", "both from one training",
-                "train again",
-            ) from error  # fmt: skip
+        loaded = _load(folder, runtime, beside, threads)
+        return cls(loaded.spec, loaded.model, loaded.ranks_DH, loaded.graphs)
 
     def checked(self, demand: Demand) -> Demand:
         """The demand as the model learned to read it; without a country it keeps the model's holidays.

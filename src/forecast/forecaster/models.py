@@ -43,8 +43,12 @@ class Model(Protocol):
         ...
 
 
+GRAPH, EXAMPLE, WEIGHTS_DIGEST = "graph", "example", "weights"
+"""Before the arrays of a network's ONNX graphs and of their examples, where it is restored from them."""
+_GRAPHS = "graphs"
 _HOMES = {
     "network": "forecast.networks.runtime:NetworkRuntime",
+    _GRAPHS: "forecast.networks.onnx_runtime:GraphRuntime",
     "seasonal_naive": "forecast.baselines:SeasonalNaive",
     "ridge": "forecast.baselines:HourlyRidge",
     "trees": "forecast.baselines:QuantileTrees",
@@ -61,6 +65,16 @@ def joined(models: Mapping[str, Model]) -> Arrays:
 def parted(arrays: Arrays, name: str) -> Arrays:
     """The arrays of one of several models."""
     return {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
+
+
+def restored(kind: str, settings: Mapping[str, object], arrays: Arrays) -> Model:
+    """A model again; a network with graphs among its arrays answers from them, and torch is not imported.
+
+    Raises:
+        ModelFolderError: this version does not know the kind, or a graph does not answer as torch does.
+    """
+    graphs = kind == "network" and any(name.startswith(f"{GRAPH}/") for name in arrays)
+    return model_class(_GRAPHS if graphs else kind).restore(settings, arrays)
 
 
 def model_class(kind: str) -> type[Model]:

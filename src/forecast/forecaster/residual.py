@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from forecast.features import Inputs
-from forecast.forecaster.models import Arrays, Floats, Model, joined, model_class, parted
+from forecast.forecaster.models import Arrays, Floats, Model, joined, parted, restored
 
 
 class PointModel(Model, Protocol):
@@ -61,5 +61,5 @@ class Residual:
         parts: dict[str, Any] = {}
         for name, told in settings.items():
             own = {key: value for key, value in told.items() if key != "kind"}
-            parts[name] = model_class(told["kind"]).restore(own, parted(arrays, name))
+            parts[name] = restored(told["kind"], own, parted(arrays, name))
         return cls(**parts)

@@ -23,9 +23,9 @@ class Encoded(NamedTuple):
     first: int = 0
     stride: int = 1
 
-    def lead(self, count: int) -> range:
-        """Context steps from the cutoff to each of `count` answered steps."""
-        return range(self.first, self.first + count * self.stride, self.stride)
+    def lead(self, count: int) -> Tensor:
+        """Context steps from the cutoff to each of `count` answered steps, (H,)."""
+        return self.first + self.stride * torch.arange(count, device=self.hidden_BLD.device)
 
 
 class Leads(NamedTuple):

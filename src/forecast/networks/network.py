@@ -124,9 +124,9 @@ class DemandNetwork(nn.Module):
         phases = range(min(self.stride, future_BHF.shape[1])) if phase is None else [phase]
         answers = []
         for first in phases:
-            every = slice(first, None, self.stride)
-            own_BH = None if targets_BH is None else targets_BH[:, every]
-            told = (future_BHF[:, every], future_mask_BHF[:, every], static_BS, heard_BK, week_BT, own_BH)
+            own_BH = None if targets_BH is None else targets_BH[:, first :: self.stride]
+            known = (self._every(future_BHF, first), self._every(future_mask_BHF, first))
+            told = (*known, static_BS, heard_BK, week_BT, own_BH)
             answers.append(self._answer(encoded._replace(first=first, stride=self.stride), past_BLP, window, *told))
         return _interleaved(answers), window
 
@@ -134,6 +134,15 @@ class DemandNetwork(nn.Module):
     def stride(self) -> int:
         """Steps from one answered step of a phase to the next: those of an hour; one where the shape tells no more."""
         return self.shape.stride
+
+    def _every(self, x_BHF: Tensor, first: int) -> Tensor:
+        """The steps first, first + stride, … ahead.
+
+        An exported graph of whole hours picks them from the hours: their number is then plain arithmetic to its tracer.
+        """
+        if torch.compiler.is_exporting() and x_BHF.shape[1] % self.stride == 0:
+            return x_BHF.reshape(x_BHF.shape[0], -1, self.stride, x_BHF.shape[2])[:, :, first]
+        return x_BHF[:, first :: self.stride]
 
     def _answer(
         self, encoded: Encoded, past_BLP: Tensor, window: Window, future_BHF: Tensor, future_mask_BHF: Tensor,
@@ -196,7 +205,7 @@ class DemandNetwork(nn.Module):
         if self.neighbours is None:
             return like_BS[:, :0]
         if peers_BSD is None:
-            peers_BSD = like_BS.new_full((len(like_BS), self.shape.peers, self.shape.peer_columns + 1), torch.nan)
+            peers_BSD = like_BS.new_full((like_BS.shape[0], self.shape.peers, self.shape.peer_columns + 1), torch.nan)
             peers_BSD[..., -1] = 0.0
         heard_BK: Tensor = self.neighbours(peers_BSD)
         return heard_BK

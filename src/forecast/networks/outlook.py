@@ -42,7 +42,7 @@ class Outlook(nn.Module):
         hidden_BW = self.dropout(gelu(self.second(hidden_BW)))
         offset_BN: Tensor = self.answer(hidden_BW) + self.straight(all_BK)
         if self.ranks is not None and self.own is not None:
-            own_BRN = self.own(own_BE).reshape(len(own_BE), -1, self.leads)
+            own_BRN = self.own(own_BE).reshape(own_BE.shape[0], -1, self.leads)
             offset_BN = offset_BN + (self.ranks(week_BT).unsqueeze(2) * own_BRN).sum(1)
         return offset_BN
 

@@ -33,35 +33,50 @@ class SameHourAttention(MultiHeadAttention):
 
     def look(self, query_BHQ: Tensor, encoded: Encoded) -> Tensor:
         """What the steps ahead that `encoded` names find, (B, H, D)."""
-        slots = tuple(lead // encoded.step % self.day for lead in encoded.lead(query_BHQ.shape[1]))
-        found_BHD: Tensor = self(query_BHQ, encoded.hidden_BLD, encoded.mask_BL, slots=slots)[0]
+        slot_H = encoded.lead(query_BHQ.shape[1]) // encoded.step % self.day
+        whole = self._whole(encoded, query_BHQ.shape[1])
+        found_BHD: Tensor = self(query_BHQ, encoded.hidden_BLD, encoded.mask_BL, slot_H=slot_H, whole=whole)[0]
         return found_BHD
 
+    def _whole(self, encoded: Encoded, ahead: int) -> bool:
+        """Whether the steps ahead are one day from its first hour on: they need no picking.
+
+        An exported graph always picks, because it may be asked for any number of steps.
+        """
+        if torch.compiler.is_exporting() or ahead != self.day:
+            return False
+        leads = range(encoded.first, encoded.first + ahead * encoded.stride, encoded.stride)
+        return all(lead // encoded.step % self.day == place for place, lead in enumerate(leads))
+
     def forward(  # type: ignore[override]
-        self, query_BHD: Tensor, memory_BLM: Tensor, mask_BL: Tensor | None = None, *, slots: tuple[int, ...]
+        self,
+        query_BHD: Tensor,
+        memory_BLM: Tensor,
+        mask_BL: Tensor | None = None,
+        *,
+        slot_H: Tensor,
+        whole: bool = False,
     ) -> tuple[Tensor, Tensor]:
         steps, (batch, ahead, _) = memory_BLM.shape[1], query_BHD.shape
         back_K = self.day * torch.arange(self.days, 0, -1, device=memory_BLM.device)
-        place_HK = steps + torch.tensor(slots, device=memory_BLM.device).unsqueeze(1) - back_K
+        place_HK = steps + slot_H.unsqueeze(1) - back_K
         known_BL = torch.ones_like(memory_BLM[..., 0]) if mask_BL is None else mask_BL
-        known_BHK = self._by_day(known_BL.unsqueeze(2), slots)[..., 0] > 0
+        known_BHK = self._by_day(known_BL.unsqueeze(2), slot_H, whole)[..., 0] > 0
         query_BHNE = self.query(query_BHD).reshape(batch, ahead, self.heads, -1)
-        key_BHKNE = self._heads(self._by_day(self.key(memory_BLM), slots) + self.lag_KD)
-        value_BHKNE = self._heads(self._by_day(self.value(memory_BLM), slots))
+        key_BHKNE = self._heads(self._by_day(self.key(memory_BLM), slot_H, whole) + self.lag_KD)
+        value_BHKNE = self._heads(self._by_day(self.value(memory_BLM), slot_H, whole))
         scores_BHNK = self._scores(query_BHNE, key_BHKNE)
         weights_BHNK = masked_softmax(scores_BHNK, known_BHK.unsqueeze(2).expand_as(scores_BHNK))
         # Sums of a few products: many small matrix products would cost several times as much.
         mixed_BHNE = (weights_BHNK.transpose(2, 3).unsqueeze(4) * value_BHKNE).sum(2)
         return self.out(mixed_BHNE.flatten(2)), self._everywhere(weights_BHNK, place_HK.clamp(min=0), steps)
 
-    def _by_day(self, x_BLD: Tensor, slots: tuple[int, ...]) -> Tensor:
+    def _by_day(self, x_BLD: Tensor, slot_H: Tensor, whole: bool) -> Tensor:
         """Each step ahead's own hour, the oldest day first, (B, H, K, D); zero before the context begins."""
         reach = self.days * self.day
         x_BLD = pad(x_BLD[:, -reach:], (0, 0, max(0, reach - x_BLD.shape[1]), 0))
-        x_BKTD = x_BLD.reshape(len(x_BLD), self.days, self.day, -1)
-        # A day from its first hour on needs no picking.
-        whole = slots == tuple(range(self.day))
-        by_day_BHKD: Tensor = (x_BKTD if whole else x_BKTD[:, :, list(slots)]).transpose(1, 2)
+        x_BKTD = x_BLD.reshape(x_BLD.shape[0], self.days, self.day, -1)
+        by_day_BHKD: Tensor = (x_BKTD if whole else x_BKTD[:, :, slot_H]).transpose(1, 2)
         return by_day_BHKD
 
     def _scores(self, query_BHNE: Tensor, key_BHKNE: Tensor) -> Tensor:

@@ -103,7 +103,7 @@ class AttentionDecoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, encoded: Encoded, known_BHK: Tensor, static_BS: Tensor) -> Tensor:
-        lead_H = torch.tensor(encoded.lead(known_BHK.shape[1]), device=known_BHK.device) / encoded.step
+        lead_H = encoded.lead(known_BHK.shape[1]) / encoded.step
         start_BD = self.start(torch.cat([encoded.state_BD, static_BS], dim=1))
         x_BHD = self.embed(known_BHK) + start_BD.unsqueeze(1) + sinusoid(lead_H, self.width)
         for layer in self.layers:

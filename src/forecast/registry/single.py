@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.forecaster import Forecaster
+from forecast.forecaster.exporting import with_graphs
 from forecast.registry.models import CHALLENGER, example_inputs, log_forecaster, register
 from forecast.registry.runs import dataset_name, recipe_params, running
 from forecast.registry.store import open_store
@@ -22,6 +23,8 @@ def register_folder(
 ) -> str:
     """Logs and registers the forecaster of a folder; it becomes `challenger`, for nobody has judged it yet.
 
+    Its networks' graphs are written where the folder lacks them.
+
     Args:
         folder: what `Forecaster.save` wrote.
         settings: which store and registered model.
@@ -35,7 +38,7 @@ def register_folder(
         ModelFolderError: the folder cannot be read.
         RegistryError: the store cannot be opened or refuses.
     """
-    forecaster, store = Forecaster.load(folder), open_store(settings)
+    forecaster, store = with_graphs(Forecaster.load(folder)), open_store(settings)
     spec = forecaster.spec
     tags = {"kind": "recipe", "recipe": spec.name, "model_kind": spec.recipe.model.kind, "weather": spec.weather}
     note = recipe_note(spec, {}, report.gradient_health if report is not None else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from forecast import calendars
 from forecast.backtest import WalkProgress, walk
+from forecast.forecaster.exporting import with_graphs
 from forecast.quality import cleaned
 from forecast.recipes import named, treated
 from forecast.registry.report import RetrainingLog, log_retraining
@@ -89,7 +91,7 @@ def train_winner(
         demand, winner, plan.task(demand), checkpoint=work / "checkpoints", progress=progress, processes=cores()
     )
     folder = work / "winner"
-    save_fitted(fitted, folder)
+    save_fitted(replace(fitted, forecaster=with_graphs(fitted.forecaster)), folder)
     return folder
 
 
