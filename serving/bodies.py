@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -83,6 +83,47 @@ class SeriesBody(StrictBody):
         return self.history
 
 
+MOST_PATHS, MOST_SCENARIOS = 500, 20
+Shift = Annotated[str, Field(pattern=r"^[+*-]\d{1,12}(\.\d{1,12})?$")]
+_SHIFT = "Columns known ahead, from the cutoff on: `+2` or `-1.5` is added, `*1.1` multiplies, a number stands instead."
+
+
+class Scenario(StrictBody):
+    """What else may come."""
+
+    name: str = Field(min_length=1, max_length=100, description="As the answer repeats it.")
+    shift: dict[str, Shift | Number] = Field(min_length=1, max_length=64, description=_SHIFT)
+
+
+class Options(StrictBody):
+    """What is wanted beside the forecasts; answered as JSON only. What cannot be given is null, and a warning says why.
+
+    Peak, energy, paths and sum are read off the same coherent paths.
+    """
+
+    peak: bool = Field(False, description="How high the delivery day's (else the first whole day's) peak, and when.")
+    energy: bool = Field(False, description="Energy of that day.")
+    paths: int | None = Field(
+        None, description=f"So many equally likely paths (1 to {MOST_PATHS}), the n-th of all series together.",
+        ge=1, le=MOST_PATHS,
+    )  # fmt: skip
+    sum: bool = Field(False, description="Also forecast the sum of all series.")
+    scenarios: Annotated[list[Scenario], Field(fail_fast=True)] = Field([], max_length=MOST_SCENARIOS)
+    explanation: bool = Field(False, description="Why each forecast is what it is; of a few series.")
+
+    @model_validator(mode="after")
+    def _names(self) -> Options:
+        names = [one.name for one in self.scenarios]
+        if len(set(names)) < len(names):
+            raise ValueError("two scenarios have one name")
+        return self
+
+    @property
+    def drawn(self) -> bool:
+        """Whether paths are needed."""
+        return self.peak or self.energy or self.sum or self.paths is not None
+
+
 class ForecastRequest(StrictBody):
     """Series with their history, or names of series that the store has, and what is asked about them."""
 
@@ -112,6 +153,7 @@ class ForecastRequest(StrictBody):
     quantiles: Annotated[list[Level], Field(fail_fast=True)] | None = Field(
         None, min_length=1, max_length=99, description="Levels wanted; all of the model's where left out."
     )
+    options: Options | None = Field(None, description="What is wanted beside the forecasts.")
 
     @model_validator(mode="after")
     def _one_span(self) -> ForecastRequest:
@@ -153,6 +195,34 @@ class ModelName(BaseModel):
     recipe: str | None = Field(description="How it was trained; null out of the ledger, which does not keep it.")
 
 
+Figure = dict[str, float | str | None]
+
+
+class HourChance(BaseModel):
+    """How likely an hour is to hold the peak."""
+
+    ds: str = Field(description="START of the hour, UTC.")
+    probability: float
+
+
+class Peak(BaseModel):
+    """The highest period of a day, else of the whole span."""
+
+    day: str | None = Field(description="Which day; null: the whole span.")
+    value: dict[str, float] = Field(description="`mean` and quantiles.")
+    hour: list[HourChance] = Field(description="Hours that may hold it; empty where a period is longer than an hour.")
+
+
+class Total(BaseModel):
+    """What is said about the sum of all series."""
+
+    ds: list[str]
+    mean: list[float]
+    quantiles: dict[str, list[float]]
+    peak: Peak | None = Field(None, description="Where asked for.")
+    energy: Figure | None = Field(None, description="Where asked for.")
+
+
 class SeriesForecast(BaseModel):
     """What is said about one series; all lists are as long as `ds`."""
 
@@ -162,6 +232,17 @@ class SeriesForecast(BaseModel):
     quantiles: dict[str, list[float]] = Field(description="By level, as `q0.1`.")
     rung: str = Field(description="Which step of the fallbacks said it: `champion`, or a lower one.")
     reason: str | None = Field(description="Why not a higher one.")
+    peak: Peak | None = Field(None, description="Where asked for.")
+    energy: Figure | None = Field(None, description="Where asked for: `mean`, quantiles, `unit` and `day`.")
+    paths: list[list[float]] | None = Field(None, description="Where asked for: a list as long as `ds` for each path.")
+    explanation: dict[str, Any] | None = Field(None, description="Where asked for: causes, and days that were alike.")
+
+
+class ScenarioForecast(BaseModel):
+    """What is said if a scenario comes."""
+
+    name: str
+    forecasts: list[SeriesForecast] | None = Field(description="Of the series that a model answered.")
 
 
 class ForecastAnswer(BaseModel):
@@ -177,3 +258,5 @@ class ForecastAnswer(BaseModel):
     quantiles: list[float]
     warnings: list[str] = Field(description="What the model had to do without, with the stamps missing.")
     forecasts: list[SeriesForecast]
+    sum: Total | None = Field(None, description="Where asked for.")
+    scenarios: list[ScenarioForecast] | None = Field(None, description="Where asked for.")

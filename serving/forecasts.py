@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,11 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecast.errors import RequestError
 from forecast.tables import quantile_column
 from serving import formats
 from serving.answers import JsonAnswer, encode
 from serving.bodies import ForecastAnswer, ForecastRequest
 from serving.dependencies import ServiceNow
+from serving.extras import Extra
 from serving.ledger import Recorded
 from serving.loader import Served
 from serving.parsing import parse
@@ -28,7 +30,7 @@ from serving.told import Answered, Told
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
 
-SMALL = 16_000
+SMALL = 64_000
 """Bodies up to so many bytes are read at once: to hand one to a thread costs more."""
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -58,15 +60,28 @@ async def post_forecasts(request: Request, service: ServiceNow) -> Response:
     adds what is known ahead. The answer stands in the ledger before it is sent: `id` finds it again; `store: false`
     keeps none. `Accept` chooses JSON, CSV, Parquet or an Arrow stream.
     """
+    return await respond(request, service)
+
+
+async def respond(request: Request, service: Service) -> Response:
+    """The answer to a request in the format that it accepts; raises as `said`."""
     _check_declared(request)
     media = formats.chosen(request)
-    answered, kept = await said(await request.body(), service)
+    answered, kept, extra = await said(await request.body(), service, media)
     request.scope["state"]["rung"] = formats.lowest(answered.told)
     if media == formats.JSON:
-        return JsonAnswer(content(answered, kept))
+        return JsonAnswer(content(answered, kept, extra))
     response = formats.table_response(formats.forecast_columns(formats.parts(answered)), media, "forecasts")
     response.headers.update(formats.told_beside(answered, kept))
     return response
+
+
+def _parsed(raw: bytes, service: Service, served: Served | None) -> ForecastRequest:
+    return parse(raw, most_series=service.settings.max_series)
+
+
+Said = tuple[Answered, Recorded, Extra | None]
+Reader = Callable[[bytes, Service, Served | None], ForecastRequest]
 
 
 async def answer(raw: bytes, service: Service) -> bytes:
@@ -74,47 +89,58 @@ async def answer(raw: bytes, service: Service) -> bytes:
     return encode(content(*await said(raw, service)))
 
 
-async def said(raw: bytes, service: Service) -> tuple[Answered, Recorded]:
-    """The answer to a request's body, once it is in the ledger.
+async def said(raw: bytes, service: Service, media: str = formats.JSON, read: Reader = _parsed) -> Said:
+    """The answer to a request's body, once it is in the ledger; and what is wanted beside it.
+
+    Args:
+        raw: the body.
+        service: answers.
+        media: of the answer.
+        read: makes a request of the body, for the version that will be asked.
 
     Raises:
         HTTPException, ForecastError: the request cannot be answered.
     """
     # One version from here to the answer: the next look at the registry may serve another.
     served, clock = service.ladder.best, service.ladder.clock()
+    extra = None
     with served.used() if served is not None else nullcontext():
-        request, question = await _asked(raw, service, served)
-        answered = await service.ladder.answer(question, served)
+        request, question = await _asked(raw, service, served, read)
+        if request.options is not None:
+            _check_media(media)
+            answered, extra = await service.extras.answer(request.options, question, served, clock)
+        else:
+            answered = await service.ladder.answer(question, served)
     if not request.store:
-        return answered, service.ledger.unrecorded()
+        return answered, service.ledger.unrecorded(), extra
     kept = await service.ledger.record(answered, question, gate=request.gate, within=clock.left())
     service.shadow.offer(question, request.gate)
-    return answered, kept
+    return answered, kept, extra
 
 
-async def _asked(raw: bytes, service: Service, served: Served | None) -> tuple[ForecastRequest, Question]:
+async def _asked(raw: bytes, service: Service, served: Served | None, read: Reader) -> tuple[ForecastRequest, Question]:
     """The request, and the question in it; a history that it does not bring is the store's."""
     if len(raw) > SMALL:
-        request, question = await service.desk.do(_read, raw, service, served)
+        request, question = await service.desk.do(_read, raw, service, served, read)
     else:
-        request, question = _read(raw, service, served)
+        request, question = _read(raw, service, served, read)
     if question is not None:
         return request, question
     spec = await service.memory.unlearned(request) if served is None else served.forecaster.spec
     return request, await service.memory.question(request, spec)
 
 
-def _read(raw: bytes, service: Service, served: Served | None) -> tuple[ForecastRequest, Question | None]:
+def _read(raw: bytes, service: Service, served: Served | None, read: Reader) -> tuple[ForecastRequest, Question | None]:
     settings = service.settings
-    request = parse(raw, most_series=settings.max_series)
+    request = read(raw, service, served)
     if request.stateful:
         return request, None
     return request, Question.of(request, service.ladder.spec(request, served), most_rows=settings.max_rows)
 
 
-def content(answered: Answered, kept: Recorded) -> dict[str, Any]:
+def content(answered: Answered, kept: Recorded, extra: Extra | None = None) -> dict[str, Any]:
     """An answer as `ForecastAnswer`; arrays stay arrays."""
-    return {
+    told = {
         "id": kept.id,
         "recorded": kept.recorded,
         "issued_at": written(kept.issued_at),
@@ -126,6 +152,22 @@ def content(answered: Answered, kept: Recorded) -> dict[str, Any]:
         "warnings": (*answered.warnings, *kept.warnings),
         "forecasts": [_series(one, answered.levels) for one in answered.told],
     }
+    return told if extra is None else _with(told, extra, answered.levels)
+
+
+def _with(told: dict[str, Any], extra: Extra, levels: Sequence[float]) -> dict[str, Any]:
+    """An answer with what was wanted beside it."""
+    told["warnings"] = (*told["warnings"], *extra.warnings)
+    for one in told["forecasts"]:
+        one |= extra.series[one["unique_id"]]
+    if extra.summed:
+        told["sum"] = extra.total
+    if extra.scenarios:
+        told["scenarios"] = [
+            {"name": name, "forecasts": None if said is None else [_series(one, levels) for one in said]}
+            for name, said in extra.scenarios
+        ]
+    return told
 
 
 def _model(served: Served | None) -> dict[str, str | None] | None:
@@ -136,8 +178,8 @@ def _model(served: Served | None) -> dict[str, str | None] | None:
 
 
 def _series(one: Told, levels: Sequence[float]) -> dict[str, Any]:
-    quantiles = {quantile_column(level): one.quantiles_HQ[:, place] for place, level in enumerate(levels)}
-    quantiles = {name: np.ascontiguousarray(values_H) for name, values_H in quantiles.items()}
+    rows_QH = np.ascontiguousarray(one.quantiles_HQ.T)
+    quantiles = {quantile_column(level): rows_QH[place] for place, level in enumerate(levels)}
     return {
         "unique_id": one.unique_id,
         "ds": one.ds_H,
@@ -146,6 +188,11 @@ def _series(one: Told, levels: Sequence[float]) -> dict[str, Any]:
         "rung": one.rung,
         "reason": one.reason,
     }
+
+
+def _check_media(media: str) -> None:
+    if media != formats.JSON:
+        raise RequestError(f"options beside Accept: {media}", "options are answered as JSON only", column="options")
 
 
 def _check_declared(request: Request) -> None:

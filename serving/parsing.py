@@ -78,6 +78,8 @@ def _told(error: ErrorDetails, body: Any) -> ForecastError:
     if len(place) >= 5 and place[2] in _COLUMNS:
         return _told_of_column(error, body["series"][place[1]], name)
     field = str(place[-1]) if place else None
+    if place and place[0] == "options":
+        field = ".".join(str(part) for part in place if not isinstance(part, int))
     shown = ".".join(map(str, place)) or "the body"
     if error["type"] == "missing":
         found, expected, do = f"no field '{shown}'", "the fields that /docs requires", "add it"

@@ -9,6 +9,7 @@ from forecast.settings import Settings
 from serving.access import Access
 from serving.desk import Desk
 from serving.engine import Engine
+from serving.extras import Extras
 from serving.follower import Follower
 from serving.judging import Judge
 from serving.keeping import Keeper
@@ -31,6 +32,7 @@ class Service:
         desk: where slow work is done.
         engine: lets a model answer.
         ladder: who answers.
+        extras: what is wanted beside the forecasts.
         follower: keeps the champion at what the registry says.
         shadow: asks the challenger, too.
         keeper: holds the store.
@@ -58,6 +60,7 @@ class Service:
         )  # fmt: skip
         self.engine = Engine(self.telemetry)
         self.ladder = Ladder(self.champion, self.engine, self.telemetry, self.settings.deadline_s)
+        self.extras = Extras(self.ladder, self.engine)
         self.follower = Follower(self.settings, self.champion, self.telemetry)
         self.shadow = Shadow(self.champion, self._idle, self.telemetry)
         self.shadow.keep = self.ledger.remember

@@ -3,8 +3,9 @@
 D days of rank history, N origins, S paths, H steps, Q levels, K local hours.
 """
 
+from forecast.paths.between import between
 from forecast.paths.coherent import COUNT, along, paths
-from forecast.paths.dependence import correlation, places
+from forecast.paths.dependence import correlation, places, places_together
 from forecast.paths.marginals import place_of, plotting_positions, rank_outcomes, values_at
 from forecast.paths.reading import DayReading, daily, sample_quantiles
 from forecast.paths.score import compare_days, day_outcomes, score_days
@@ -18,6 +19,7 @@ __all__ = [
     "DayReading",
     "Ranks",
     "along",
+    "between",
     "compare_days",
     "correlation",
     "daily",
@@ -25,6 +27,7 @@ __all__ = [
     "paths",
     "place_of",
     "places",
+    "places_together",
     "plotting_positions",
     "rank_outcomes",
     "sample_quantiles",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -39,18 +42,68 @@ def places(rank_DH: Floats, steps_H: Ints, count: int, seed: int, step_hours: fl
     Source: Clark et al. (2004), The Schaake shuffle; Schefzik, Thorarinsdottir and Gneiting (2013), Ensemble copula
     coupling.
     """
-    score_DH = _scores(rank_DH, steps_H)
     rng = np.random.default_rng(seed)
-    factor_HH = _factor(correlation(score_DH, steps_H, step_hours))
-    drawn_SH = _stratified(rng, count, len(steps_H)) @ factor_HH.T
-    whole_CH = score_DH[np.isfinite(score_DH).all(1)]
-    if len(whole_CH):
-        share = POOL / (POOL + len(whole_CH))
-        row_S = rng.permutation(np.resize(rng.permutation(len(whole_CH)), count))
-        drawn_SH = np.sqrt(share) * drawn_SH + np.sqrt(1 - share) * whole_CH[row_S]
+    return _placed(_Pattern.of(rank_DH, steps_H, step_hours).drawn(rng, count))
+
+
+def places_together(
+    ranks: Sequence[Floats], steps_H: Ints, between_NN: Doubles, count: int, seed: int, step_hours: float = 1.0
+) -> Ints:
+    """The places of several series whose periods move together, too.
+
+    Each series is drawn as `places` draws it; then the series are mixed in proportion to their correlation, which is
+    reached within every period. A single series is what `places` says of it.
+
+    Args:
+        ranks: of each series, as `rank_DH` of `places`; the same table may stand for several.
+        steps_H: the steps wanted, of all series.
+        between_NN: correlation between the series, as `between` tells it.
+        count, seed, step_hours: as for `places`.
+
+    Returns:
+        [N, S, H].
+    """
+    rng = np.random.default_rng(seed)
+    patterns = {id(rank_DH): _Pattern.of(rank_DH, steps_H, step_hours) for rank_DH in ranks}
+    drawn_NSH = np.stack([patterns[id(rank_DH)].drawn(rng, count) for rank_DH in ranks])
+    mixed_NSH = np.tensordot(_factor(between_NN), drawn_NSH, axes=1) if len(ranks) > 1 else drawn_NSH
+    return np.stack([_placed(drawn_SH) for drawn_SH in mixed_NSH])
+
+
+@dataclass(frozen=True, eq=False)
+class _Pattern:
+    """What a history of ranks says of how the steps move together.
+
+    Attributes:
+        factor_HH: of the Gaussian part.
+        whole_CH: normal scores of the days that are known as a whole.
+    """
+
+    factor_HH: Doubles
+    whole_CH: Doubles
+
+    @classmethod
+    def of(cls, rank_DH: Floats, steps_H: Ints, step_hours: float) -> _Pattern:
+        """Learns it."""
+        score_DH = _scores(rank_DH, steps_H)
+        return cls(_factor(correlation(score_DH, steps_H, step_hours)), score_DH[np.isfinite(score_DH).all(1)])
+
+    def drawn(self, rng: np.random.Generator, count: int) -> Doubles:
+        """Scores [S, H] of that many paths."""
+        drawn_SH = _stratified(rng, count, len(self.factor_HH)) @ self.factor_HH.T
+        days = len(self.whole_CH)
+        if not days:
+            return np.asarray(drawn_SH)
+        share = POOL / (POOL + days)
+        row_S = rng.permutation(np.resize(rng.permutation(days), count))
+        return np.asarray(np.sqrt(share) * drawn_SH + np.sqrt(1 - share) * self.whole_CH[row_S])
+
+
+def _placed(drawn_SH: Doubles) -> Ints:
+    """Each path's place among all, step by step."""
     order_SH = np.argsort(drawn_SH, axis=0, kind="stable")
     place_SH = np.empty_like(order_SH)
-    np.put_along_axis(place_SH, order_SH, np.arange(count)[:, None], axis=0)
+    np.put_along_axis(place_SH, order_SH, np.arange(len(drawn_SH))[:, None], axis=0)
     return place_SH
 
 
