@@ -115,7 +115,7 @@ def main() -> int:
     return code
 
 
-_STATUS = re.compile(r'forecast_requests_total\{[^}]*status="(\d+)"[^}]*\} (\S+)')
+_STATUS = re.compile(r'^forecast_requests_total\{.*status="(\d+)".*\} (\S+)$', re.MULTILINE)
 
 
 def _by_status(page: str) -> dict[str, int]:

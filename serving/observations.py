@@ -64,6 +64,8 @@ async def post_observations(
     described, or `text/csv` with the columns `unique_id`, `ds`, numbers, and `available_at` where it is told.
     """
     media = _declared(request)
+    if known and media != CSV:
+        raise RequestError("known in the address", "known in the body of JSON", "move it there", column="known")
     raw = await request.body()
     key = None if idempotency_key is None else f"{request.scope.get('state', {}).get('key', '')}:{idempotency_key}"
     work = (raw, media, tuple(known or ()), key, service)
