@@ -30,9 +30,9 @@ def table(days: int = 60, names: tuple[str, ...] = ("city",), seed: int = 0) -> 
     hours, draw, parts = np.arange(days * 24), np.random.default_rng(seed), []
     for name in names:
         y = 100 + 20 * np.sin(2 * np.pi * hours / 24) + draw.normal(0, 2, len(hours))
-        beside = {column: draw.normal(15, 5, len(hours)).round(4) for column in PAST}
+        beside = {column: draw.normal(15, 5, len(hours)).round(6) for column in PAST}
         ds = FIRST + pd.to_timedelta(hours, "h")
-        parts.append(pd.DataFrame({"unique_id": name, "ds": ds, "y": y.round(4), **beside}))
+        parts.append(pd.DataFrame({"unique_id": name, "ds": ds, "y": y.round(6), **beside}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -50,7 +50,7 @@ def bodies(*, store: bool) -> list[bytes]:
     made = []
     for seed in range(32):
         rows = table(14, seed=seed + 1).iloc[-HOURS:]
-        history = {"ds": [f"{ds:%Y-%m-%dT%H:%MZ}" for ds in rows["ds"]], "y": rows["y"].tolist()}
+        history = {"start": f"{rows['ds'].iloc[0]:%Y-%m-%dT%H:%MZ}", "step": "PT1H", "y": rows["y"].tolist()}
         history |= {name: rows[name].tolist() for name in PAST}
         made.append(orjson.dumps({"series": [{"unique_id": "city", "history": history}], "store": store}))
     return made

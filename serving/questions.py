@@ -99,7 +99,7 @@ class Question:
             RequestError: a level was not learned.
         """
         offered = spec.recipe.quantiles
-        return check_levels(self.quantiles if self.quantiles is not None else offered, offered)
+        return offered if self.quantiles is None else check_levels(self.quantiles, offered)
 
     def day_begun(self, told: Sequence[Told]) -> list[str]:
         """That a delivery day lies in the past in part."""

@@ -17,9 +17,9 @@ from forecast.forecaster.days import Day, Span, by_zone, day_span, no_period
 from forecast.forecaster.echo import Moments
 from forecast.forecaster.missing import what_is_missing
 from forecast.forecaster.saying import Doubles, clock_of, days_seen
-from forecast.forecaster.together import Asked, told_together
+from forecast.forecaster.together import Asked, Told, told_together
 from forecast.forecaster.unmeasured import level_warnings, started_from_static
-from forecast.tables import Demand, mean_of_quantiles
+from forecast.tables import Demand
 from forecast.windows import Ints
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def replies(forecaster: Forecaster, wishes: Sequence[Wish], batch: int) -> list[
     every = [part for some in parts if isinstance(some, list) for part in some]
     told = iter(told_together(forecaster.spec, forecaster.model, [part.asked for part in every], batch))
     return [
-        some if isinstance(some, ForecastError) else _said(forecaster, wish, some, [next(told) for _ in some])
+        some if isinstance(some, ForecastError) else _said(wish, some, [next(told) for _ in some])
         for wish, some in zip(wishes, parts, strict=True)
     ]  # fmt: skip
 
@@ -123,16 +123,12 @@ def _part(
     return _Part(Asked(demand, moments, steps), span, warnings)
 
 
-def _said(
-    forecaster: Forecaster, wish: Wish, parts: Sequence[_Part], told: Sequence[Doubles]
-) -> Replies | ForecastError:
-    levels, said = forecaster.spec.recipe.quantiles, []
+def _said(wish: Wish, parts: Sequence[_Part], told: Sequence[Told]) -> Replies | ForecastError:
+    said = []
     try:
-        for part, quantiles_SWHQ in zip(parts, told, strict=True):
-            quantiles_SHQ = quantiles_SWHQ[:, 0] * part.asked.demand.output_factor
-            means_SH = mean_of_quantiles(quantiles_SHQ, levels)
+        for part, (mean_SWH, quantiles_SWHQ) in zip(parts, told, strict=True):
             for number in range(len(part.asked.demand.series)):
-                said.append(_reply(wish, part, number, means_SH[number], quantiles_SHQ[number]))
+                said.append(_reply(wish, part, number, mean_SWH[number, 0], quantiles_SWHQ[number, 0]))
     except RequestError as error:
         return error
     return Replies(tuple(said), tuple(dict.fromkeys(text for part in parts for text in part.warnings)))

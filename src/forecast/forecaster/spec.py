@@ -106,7 +106,7 @@ class ForecasterSpec(BaseModel):
         """The demand without events that were not learned, with the learned holidays where it does not say whose."""
         known = demand.columns.known
         demand = without(demand, [name for name in known if name.startswith(PREFIX) and name not in self.known])
-        demand = demand if demand.country is not None else replace(demand, country=self.country)
+        demand = demand if (demand.country or self.country) == demand.country else replace(demand, country=self.country)
         if demand.country != self.country:
             return demand
         told = {one.unique_id: one.country for one in demand.series if one.country is not None}

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from forecast.features import Features
 from forecast.forecaster.echo import Moments
 from forecast.forecaster.models import Model
 from forecast.forecaster.saying import Doubles, Said, calibrated, finished
 from forecast.forecaster.spec import ForecasterSpec
-from forecast.tables import Demand
+from forecast.tables import Demand, Series, mean_of_quantiles
 from forecast.windows import Origins, WindowSet, origins_of
 
+Told = tuple[Doubles, Doubles]
+"""The mean [S, W, H] and the quantiles [S, W, H, Q] of a question, in its table's own unit."""
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 NEAR_ROWS = 8192
@@ -44,19 +48,14 @@ class Asked:
         """Whether its table says more than an arena can hold beside another's."""
         return bool(self.demand.versions) or self.demand.doubted_R is not None or self.demand.known_until is not None
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int]:
         """S and M."""
         return len(self.demand.series), len(self.moments.all_ns_M)
 
-    @property
-    def count(self) -> int:
-        """Windows that it takes."""
-        return self.shape[0] * self.shape[1]
 
-
-def told_together(spec: ForecasterSpec, model: Model, asked: Sequence[Asked], batch: int) -> list[Doubles]:
-    """The final quantiles [S, W, H, Q] of each question, in their order.
+def told_together(spec: ForecasterSpec, model: Model, asked: Sequence[Asked], batch: int) -> list[Told]:
+    """What is told of each question, in their order.
 
     Answers agree to 1e-5, however many questions go together.
 
@@ -65,11 +64,9 @@ def told_together(spec: ForecasterSpec, model: Model, asked: Sequence[Asked], ba
         asked: the questions.
         batch: windows per pass.
     """
-    answers: dict[int, Doubles] = {}
+    answers: dict[int, Told] = {}
     for places in _groups(asked, spec):
-        group = [asked[place] for place in places]
-        for place, said, moved_SMHQ in zip(places, *_said(spec, model, group, batch), strict=True):
-            answers[place] = finished(spec, asked[place].demand, asked[place].moments, said, moved_SMHQ)
+        answers |= dict(zip(places, _answers(spec, model, [asked[place] for place in places], batch), strict=True))
     return [answers[place] for place in range(len(asked))]
 
 
@@ -83,52 +80,90 @@ def _groups(asked: Sequence[Asked], spec: ForecasterSpec) -> Iterator[list[int]]
     yield from groups.values()
 
 
-def _said(spec: ForecasterSpec, model: Model, group: Sequence[Asked], batch: int) -> tuple[list[Said], list[Doubles]]:
-    """What the model says to each question of a group, and the same calibrated."""
-    reader, steps = spec.column_reader, group[0].steps
-    each = [reader.window_set(one.demand, origins_of(one.demand, one.moments.all_ns_M), steps) for one in group]
+def _answers(spec: ForecasterSpec, model: Model, group: Sequence[Asked], batch: int) -> list[Told]:
+    """What is told of each question of a group."""
+    reader, levels = spec.column_reader, spec.recipe.quantiles
+    windows = _merged(group, reader)
+    alone = len(group) == 1
+    heard = not alone and len(spec.features.series) > 1
+    peers_NSD = np.concatenate([reader.peers(_windows(one, reader)) for one in group]) if heard else None
+    shape = group[0].shape if alone else (len(windows), 1)
+    whole = Said.read(model, reader, windows, shape, batch, peers_NSD)
+    moved_SMHQ = calibrated(spec, whole)
+    if spec.correction is None and not alone:
+        # Each question has one moment: all are told in one go.
+        moved_SMHQ = (
+            moved_SMHQ * np.repeat([one.demand.output_factor for one in group], _counts(group))[:, None, None, None]
+        )
+        return list(zip(_parts(mean_of_quantiles(moved_SMHQ, levels), group), _parts(moved_SMHQ, group), strict=True))
+    said = [whole] if alone else _parted(whole, group, reader)
+    moved = [moved_SMHQ] if alone else _parts(moved_SMHQ, group)
+    told = []
+    for one, of_it, moved_SMHQ in zip(group, said, moved, strict=True):
+        quantiles_SWHQ = finished(spec, one.demand, one.moments, of_it, moved_SMHQ) * one.demand.output_factor
+        told.append((mean_of_quantiles(quantiles_SWHQ, levels), quantiles_SWHQ))
+    return told
+
+
+def _windows(one: Asked, reader: Features) -> WindowSet:
+    return reader.window_set(one.demand, origins_of(one.demand, one.moments.all_ns_M), one.steps)
+
+
+def _merged(group: Sequence[Asked], reader: Features) -> WindowSet:
+    """One set of all windows, over one table of all series; who hears whom is settled apart."""
     if len(group) == 1:
-        shape = group[0].shape
-        said = Said.read(model, reader, each[0], shape, batch)
-        return [said], [calibrated(spec, said)]
-    peers_NSD = np.concatenate([reader.peers(one) for one in each]) if len(spec.features.series) > 1 else None
-    whole = Said.read(model, reader, _merged(each), (sum(map(len, each)), 1), batch, peers_NSD)
-    return list(_parted(whole, group, each)), _parts(calibrated(spec, whole), group)
+        return _windows(group[0], reader)
+    series: list[Series] = []
+    rows_N: list[int] = []
+    cutoffs_N: list[int] = []
+    counts_S, first = [], 0
+    for demand, moments in ((one.demand, one.moments.all_ns_M.tolist()) for one in group):
+        step = demand.step.value
+        for one in demand.series:
+            country = one.country or demand.country
+            series.append(
+                Series(
+                    one.unique_id, one.zone, one.start, one.values_TC, one.available_at_T, one.static,
+                    one.first_row + first, country,
+                )
+            )  # fmt: skip
+            start = one.start.value
+            rows_N += [-((start - moment) // step) for moment in moments]
+            cutoffs_N += moments
+            counts_S.append(len(moments))
+        first += len(demand.arena_RC)
+    arena_RC = np.concatenate([one.demand.arena_RC for one in group])
+    whole = replace(group[0].demand, series=tuple(series), arena_RC=arena_RC, beside=())
+    origins = Origins(
+        np.zeros(len(series), np.int64),
+        0,
+        np.cumsum(counts_S),
+        np.array(rows_N, np.int64),
+        np.array(cutoffs_N, np.int64),
+    )
+    return reader.window_set(whole, origins, group[0].steps)
 
 
-def _merged(several: Sequence[WindowSet]) -> WindowSet:
-    """One set of all windows, over one table of all series; who hears whom was settled before."""
-    arena_RC = np.concatenate([one.demand.arena_RC for one in several])
-    series, rows = [], 0
-    for demand in (one.demand for one in several):
-        series += [
-            replace(one, first_row=one.first_row + rows, country=one.country or demand.country)
-            for one in demand.series
-        ]  # fmt: skip
-        rows += len(demand.arena_RC)
-    first = several[0]
-    whole = replace(first.demand, series=tuple(series), arena_RC=arena_RC, beside=())
-    counts = np.concatenate([np.diff(one.origins.ends_S, prepend=0) for one in several])
-    listed = [(one.origins.rows_N, one.origins.cutoffs_N) for one in several]
-    rows_N, cutoffs_N = (np.concatenate([pair[side] for pair in listed if pair[side] is not None]) for side in (0, 1))
-    origins = Origins(np.zeros(len(series), np.int64), 0, np.cumsum(counts), rows_N, cutoffs_N)
-    return WindowSet(whole, origins, first.reach, first.horizon)
-
-
-def _parted(whole: Said, group: Sequence[Asked], each: Sequence[WindowSet]) -> Iterator[Said]:
+def _parted(whole: Said, group: Sequence[Asked], reader: Features) -> Iterator[Said]:
     """The part of each question, as if it had been read alone."""
     columns = (
         _parts(whole.quantiles_SMHQ, group), _parts(whole.hour_SMH, group), _parts(whole.scale_SM, group),
         _parts(whole.blind_SM, group), _parts(whole.y_SMH, group), _parts(whole.known_SMH, group),
     )  # fmt: skip
-    for windows, *arrays in zip(each, *columns, strict=True):
-        yield Said(windows.origins, *arrays)
+    for one, *arrays in zip(group, *columns, strict=True):
+        yield Said(_windows(one, reader).origins, *arrays)
+
+
+def _counts(group: Sequence[Asked]) -> list[int]:
+    """Windows of each question."""
+    return [series * moments for series, moments in (one.shape for one in group)]
 
 
 def _parts(array_N1: npt.NDArray[Scalar], group: Sequence[Asked]) -> list[npt.NDArray[Scalar]]:
-    ends = np.cumsum([one.count for one in group])[:-1]
-    return [_shaped(part, one.shape) for part, one in zip(np.split(array_N1, ends), group, strict=True)]
-
-
-def _shaped(array_N1: npt.NDArray[Scalar], shape: tuple[int, int]) -> npt.NDArray[Scalar]:
-    return array_N1.reshape(*shape, *array_N1.shape[2:])
+    """The rows of each question, as [S, M, ...]."""
+    parts, begin = [], 0
+    for shape in (one.shape for one in group):
+        end = begin + shape[0] * shape[1]
+        parts.append(array_N1[begin:end].reshape(*shape, *array_N1.shape[2:]))
+        begin = end
+    return parts
