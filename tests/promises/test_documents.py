@@ -290,5 +290,5 @@ def test_the_request_of_the_readme_is_answered(forecaster: Forecaster, tmp_path:
     said = answer.json()
     assert len(said["forecasts"][0]["ds"]) == ForecastRequest.model_validate_json(curl_body()).horizon
     assert list(said["forecasts"][0]["quantiles"]) == ["q0.1", "q0.5", "q0.9"]
-    assert any("padded" in warning for warning in said["warnings"])
+    assert (said["rung"], said["forecasts"][0]["reason"]) == ("group_profile", "incomplete")
     assert not any("known-ahead" in warning for warning in said["warnings"])
