@@ -20,8 +20,8 @@ from serving.rates import Rates
 from serving.telemetry import Telemetry
 
 LOOK_EVERY_S = 1.0
-_OPEN = frozenset(("/", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon.ico", "/ping", "/v2/health/live",
-                   "/v2/health/ready"))  # fmt: skip
+_OPEN = frozenset(("/", "/livez", "/readyz", "/docs", "/openapi.json", "/favicon.ico", "/ping", "/health",
+                   "/v2/health/live", "/v2/health/ready"))  # fmt: skip
 _OPEN_BELOW = ("/docs/assets/", "/problems/", "/page/")
 _SCOPES: dict[str, Right] = {"/v1/observations": "ingest", "/v1/models/reload": "admin"}
 OPEN_HERE = frozenset(("/metrics",))

@@ -20,12 +20,14 @@ from forecast.settings import Settings
 from serving import (
     forecasts,
     health,
+    inference,
     metrics,
     models,
     observations,
     page,
     pages,
     problems,
+    protocols,
     realised,
     records,
     series,
@@ -65,7 +67,7 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
     problems.install(app)
     pages.install(app)
     page.install(app)
-    parts = (forecasts, records, observations, models, health, metrics, status, realised, series)
+    parts = (forecasts, records, observations, models, health, metrics, status, realised, series, protocols, inference)
     for part in parts:
         app.include_router(part.router)
     app.add_api_route("/problems/{name}", _kind_of_problem, include_in_schema=False)

@@ -66,6 +66,51 @@ def stored_examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def option_examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
+    """By name: a request for what may be wanted beside forecasts."""
+    until = pd.Timestamp(spec.trained_until).floor(spec.step)
+    options: dict[str, Any] = {"peak": True, "energy": True, "paths": 2, "sum": True}
+    if spec.known:
+        options["scenarios"] = [{"name": f"more {spec.known[0]}", "shift": {spec.known[0]: "+2"}}]
+    value = {"series": [_counted(spec, until)], "quantiles": [0.5], "options": options}
+    return {"options": {"summary": "Peak, energy, paths, a sum, and a scenario", "value": value}}
+
+
+def protocol_examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
+    """By name: the written out request as other protocols put it."""
+    columns = _long(spec, pd.Timestamp(spec.trained_until).floor(spec.step))
+    cutoff = _z(pd.Timestamp(spec.trained_until).floor(spec.step) + _delay(spec), spec)
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    split = {"columns": list(columns), "data": rows}
+    tensors = [
+        {"name": name, "shape": [len(values)], "datatype": "BYTES" if isinstance(values[0], str) else "FP64",
+         "data": values}
+        for name, values in columns.items()
+    ]  # fmt: skip
+    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in (list(columns), *rows)]
+    return {
+        "mlflow": {
+            "summary": "A table, as pandas writes it",
+            "value": {"dataframe_split": split, "params": {"cutoff": cutoff, "horizon": WRITTEN_OUT}},
+        },
+        "mlflow_csv": {"summary": "The same as CSV, without parameters", "value": "\n".join([*lines, ""])},
+        "tensors": {
+            "summary": "The same as tensors",
+            "value": {"id": "1", "inputs": tensors, "parameters": {"cutoff": cutoff, "horizon": WRITTEN_OUT}},
+        },
+    }  # fmt: skip
+
+
+def _long(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, list[Any]]:
+    """The written out example as a long table; rows ahead have no y."""
+    ds = pd.date_range(until - WRITTEN_OUT * spec.step, periods=2 * WRITTEN_OUT, freq=spec.step)
+    blank = [None] * WRITTEN_OUT
+    behind, ahead = _columns(spec, WRITTEN_OUT, ahead=False), _columns(spec, WRITTEN_OUT, ahead=True)
+    columns: dict[str, list[Any]] = {"unique_id": [spec.series[0]] * len(ds), "ds": [_z(one, spec) for one in ds]}
+    columns |= {name: [*values, *ahead.get(name, blank)] for name, values in behind.items()}
+    return columns | {name: [1.0] * len(ds) for name in spec.static}
+
+
 def _counted(spec: ForecasterSpec, until: pd.Timestamp) -> dict[str, Any]:
     history = {
         "start": _z(until - VALUES * spec.step, spec), "step": write_step(spec.step),

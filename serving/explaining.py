@@ -16,6 +16,7 @@ from forecast.recipe import NetworkModel
 from serving.questions import Question
 from serving.told import Told
 
+SPACE = "the columns ahead, standardised (graphs do not show the network's own state)"
 NOT_TOLD = "the service runs networks from graphs, which do not tell where they look"
 
 
@@ -37,8 +38,9 @@ def explained(forecaster: Forecaster, question: Question, one: Told) -> tuple[di
     unseen = told.attention is None and not networks_of(forecaster.model) and _has_network(forecaster)
     if not unseen:
         return told.as_dict(), ()
-    lacking = f"series '{one.unique_id}': attention is left out: {NOT_TOLD}"
-    return replace(told, no_attention=NOT_TOLD).as_dict(), (lacking,)
+    similar = replace(told.similar, space=SPACE)
+    lacking = f"explanations are without attention: {NOT_TOLD}"
+    return replace(told, no_attention=NOT_TOLD, similar=similar).as_dict(), (lacking,)
 
 
 def _steps(question: Question, one: Told, zone: str) -> int:

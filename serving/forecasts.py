@@ -157,7 +157,7 @@ def content(answered: Answered, kept: Recorded, extra: Extra | None = None) -> d
 
 def _with(told: dict[str, Any], extra: Extra, levels: Sequence[float]) -> dict[str, Any]:
     """An answer with what was wanted beside it."""
-    told["warnings"] = (*told["warnings"], *extra.warnings)
+    told["warnings"] = tuple(dict.fromkeys([*told["warnings"], *extra.warnings]))
     for one in told["forecasts"]:
         one |= extra.series[one["unique_id"]]
     if extra.summed:

@@ -34,18 +34,28 @@ def parse(raw: bytes, *, most_series: int) -> ForecastRequest:
 
 def parse_as(kind: type[Request], raw: bytes, *, most_series: int) -> Request:
     """Reads a body of some kind that holds `series`; raises as `parse`."""
-    body, why = _decode(raw)
-    _check_size(body, most_series)
-    try:
-        request = kind.model_validate(body)
-    except ValidationError as error:
-        raise _told(error.errors(include_url=False, include_context=False)[0], body) from None
+    body, why = decode(raw)
+    request = checked(kind, body, most_series=most_series)
     if why:
         raise HTTPException(400, why)
     return request
 
 
-def _decode(raw: bytes) -> tuple[Any, str]:
+def checked(kind: type[Request], body: Any, *, most_series: int) -> Request:
+    """A body that was read already, as what it should be.
+
+    Raises:
+        DataError: a value is not what a column holds.
+        RequestError: a field is missing, unknown or contradicting; or there are too many.
+    """
+    _check_size(body, most_series)
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        raise _told(error.errors(include_url=False, include_context=False)[0], body) from None
+
+
+def decode(raw: bytes) -> tuple[Any, str]:
     """The body; and why it is not JSON where only Python's lenient reader took it (NaN, Infinity)."""
     if not raw.strip():
         raise HTTPException(400, "the body is empty; expected a JSON object with `series`")

@@ -12,9 +12,12 @@ from forecast.forecaster import ForecasterSpec
 from serving.access import OPEN_HERE, needed
 from serving.bodies import ForecastRequest
 from serving.delivered import Observations
-from serving.examples import examples, stored_examples
+from serving.examples import examples, option_examples, protocol_examples, stored_examples
 from serving.loader import Champion
 from serving.problems import MEDIA_TYPE, Problem
+from serving.protocols import Invocation
+from serving.served import Served
+from serving.tensors import Inference
 
 TITLE = "Electricity demand forecasts"
 DESCRIPTION = """Forecasts of electricity demand from the champion of the model registry.
@@ -24,6 +27,7 @@ DESCRIPTION = """Forecasts of electricity demand from the champion of the model 
 * **`GET /v1/forecasts`**: what was said before; every answer stands in the ledger before it is sent.
 * **`GET /v1/series/{unique_id}/requirements`**: which periods and columns a forecast needs, and which are missing.
 * **`GET /v1/models`**: what answers, and which history and columns it needs.
+* **`POST /invocations`** and **`POST /v2/models/{name}/infer`**: the same by MLflow's protocol and Open Inference.
 * Errors are `application/problem+json` (RFC 9457) and name series, column and stamps.
 
 All stamps mark the START of a period and carry a zone. `y` is mean power, or energy per period where `unit` says so.
@@ -33,6 +37,7 @@ TAGS = [
     {"name": "observations", "description": "Store measured values."},
     {"name": "series", "description": "What the store holds, and what a forecast of it needs."},
     {"name": "models", "description": "What answers, and what it needs."},
+    {"name": "other protocols", "description": "The same forecasts by MLflow's scoring protocol and Open Inference."},
     {"name": "health", "description": "For whatever keeps the process running."},
 ]
 _REF = "#/components/schemas/{model}"
@@ -48,6 +53,8 @@ class DescribedApp(FastAPI):
         closed = self.state.service.access.closed
         if self.openapi_schema is None or getattr(self.state, "described", None) != (served, closed):
             self.openapi_schema = self._document(_shown(served.forecaster.spec) if served else {})
+            if served is not None:
+                _declare_name(self.openapi_schema, served)
             if closed:
                 _declare_keys(self.openapi_schema)
             self.state.described = (served, closed)
@@ -58,7 +65,8 @@ class DescribedApp(FastAPI):
             title=self.title, version=self.version, openapi_version=self.openapi_version, summary=self.summary,
             description=self.description, routes=self.routes, tags=self.openapi_tags, license_info=self.license_info,
         )  # fmt: skip
-        described = [(ForecastRequest, "validation"), (Observations, "validation"), (Problem, "validation")]
+        described = [(ForecastRequest, "validation"), (Observations, "validation"), (Problem, "validation"),
+                     (Invocation, "validation"), (Inference, "validation")]  # fmt: skip
         _, extra = models_json_schema(described, ref_template=_REF)  # type: ignore[arg-type]
         schemas = document["components"]["schemas"]
         schemas.update(extra["$defs"])
@@ -71,7 +79,17 @@ class DescribedApp(FastAPI):
 
 
 def _shown(spec: ForecasterSpec) -> dict[str, Any]:
-    return {**examples(spec), **stored_examples(spec)}
+    return {**examples(spec), **option_examples(spec), **stored_examples(spec), **protocol_examples(spec)}
+
+
+def _declare_name(document: dict[str, Any], served: Served) -> None:
+    """Which model and version an address may name."""
+    told = {"name": served.ref.name, "version": served.ref.version}
+    for path, operations in document["paths"].items():
+        for operation in operations.values() if path.startswith("/v2/models/") else ():
+            for one in operation.get("parameters", ()):
+                if one["in"] == "path" and told.get(one["name"]):
+                    one["example"] = told[one["name"]]
 
 
 def _declare_keys(document: dict[str, Any]) -> None:
@@ -90,17 +108,23 @@ def _declare_keys(document: dict[str, Any]) -> None:
 def _declare_bodies(document: dict[str, Any], shown: dict[str, Any]) -> None:
     """What is sent, with examples that the service answers."""
     told = {name: dict(example) for name, example in shown.items()}
-    given: dict[str, Any] = {name: {name: told.pop(name)} for name in ("observations", "csv") if name in told}
+    apart = ("observations", "csv", "mlflow", "mlflow_csv", "tensors")
+    given: dict[str, Any] = {name: {name: told.pop(name)} for name in apart if name in told}
 
     def body(schema: dict[str, str], examples: dict[str, Any]) -> dict[str, Any]:
         return {"schema": schema, **({"examples": examples} if examples else {})}
 
     forecasts = body({"$ref": _REF.format(model="ForecastRequest")}, told)
     observations = body({"$ref": _REF.format(model="Observations")}, given.get("observations", {}))
+    tensors = body({"$ref": _REF.format(model="Inference")}, given.get("tensors", {}))
     for path, content in (
         ("/v1/forecasts", {"application/json": forecasts}),
         ("/v1/observations", {"application/json": observations,
                               "text/csv": body({"type": "string"}, given.get("csv", {}))}),
+        ("/invocations", {"application/json": body({"$ref": _REF.format(model="Invocation")}, given.get("mlflow", {})),
+                          "text/csv": body({"type": "string"}, given.get("mlflow_csv", {}))}),
+        ("/v2/models/{name}/infer", {"application/json": tensors}),
+        ("/v2/models/{name}/versions/{version}/infer", {"application/json": tensors}),
     ):  # fmt: skip
         document["paths"][path]["post"]["requestBody"] = {"required": True, "content": content}
 
