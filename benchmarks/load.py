@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,8 +57,9 @@ def prepared(address: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 async def load(
-    address: str, requests: list[bytes], *, clients: int, seconds: float, rate: float | None, keep: bool = False
-) -> dict[str, object]:
+    address: str, requests: list[bytes], *, clients: int, seconds: float, rate: float | None,
+    heard: Callable[[int, bytes], None] | None = None,
+) -> dict[str, object]:  # fmt: skip
     """Asks for some seconds.
 
     Args:
@@ -67,10 +69,10 @@ async def load(
         seconds: how long.
         rate: requests a second, sent when their time has come whether others are answered or not; None: each client
             asks again as soon as it has its answer. Times count from when a request was due.
-        keep: whether the bodies of the answers come back.
+        heard: is told status and body of every answer.
     """
     parts = urlsplit(address)
-    loop, spent, bad, bodies, number = asyncio.get_running_loop(), [], [], [], 0
+    loop, spent, bad, number = asyncio.get_running_loop(), [], [], 0
     begun = time.perf_counter()
 
     async def one() -> None:
@@ -84,17 +86,17 @@ async def load(
             await asyncio.sleep(max(0.0, due - time.perf_counter()) if rate is not None else 0)
             status, body = await caller.ask(requests[mine % len(requests)])
             spent.append(time.perf_counter() - due)
+            if heard is not None:
+                heard(status, body)
             if status != 200:
                 bad.append(body[:300].decode(errors="replace"))
-            elif keep:
-                bodies.append(body)
         caller.transport.close()
 
     await asyncio.gather(*(one() for _ in range(clients)))
     lasted, spent = time.perf_counter() - begun, sorted(spent)
     told = {"requests": len(spent), "seconds": lasted, "per_second": len(spent) / lasted, "bad": len(bad)}
     told |= {f"p{share}_ms": 1000 * spent[min(len(spent) - 1, len(spent) * share // 100)] for share in (50, 99)}
-    return told | {"first_bad": bad[:1], **({"bodies": bodies} if keep else {})}
+    return told | {"first_bad": bad[:1]}
 
 
 def main() -> None:

@@ -144,13 +144,20 @@ def service(room: Path) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def server(command: list[str], ready: str, room: Path) -> Iterator[Server]:
+def server(command: list[str], ready: str, room: Path, **more: str) -> Iterator[Server]:
     """A server on the first core, once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # mlflow looks for uvicorn there
-    variables = {**os.environ, **QUIET, "PATH": path, "FORECAST_HOME": str(room), "FORECAST_RATE_PER_MINUTE": "1000000"}
+    variables = {
+        **os.environ,
+        **QUIET,
+        "PATH": path,
+        "FORECAST_HOME": str(room),
+        "FORECAST_RATE_PER_MINUTE": "1000000",
+        **more,
+    }
     begun = time.perf_counter()
     log = (room / "server.log").open("wb")
     process = subprocess.Popen(
