@@ -169,7 +169,7 @@ def _leads(question: Question, one: Told) -> npt.NDArray[np.int64]:
 
 
 def _between(question: Question, names: Sequence[str]) -> tuple[Doubles, tuple[str, ...]]:
-    """The series' correlation, from their surprises against the week before, else the day before."""
+    """The series' correlation, from their surprises after a week, else after a day."""
     if len(names) == 1:
         return np.ones((1, 1)), ()
     per_day = question.demand.steps_per_day

@@ -1,4 +1,7 @@
-"""How series move together: the correlation of what came as a surprise in each of them at the same time."""
+"""How series move together: the correlation of what came as a surprise in each of them at the same time.
+
+N series, T periods.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ LEAST_DAYS = 7
 
 
 def between(y_NT: Floats, season: int, per_day: int) -> Doubles | None:
-    """Correlation of the series' surprises; a surprise is the change against the same period a season before.
+    """Correlation of the series' surprises; a surprise is the error of last season moved by yesterday's error of it.
 
-    Forecast errors of two meters are correlated through what no forecast knew, such as the weather that came
-    otherwise; so are their changes from week to week. Rank correlation, so that no outlier decides; drawn towards the
-    mean of all pairs by as much as the days at hand leave in doubt.
+    Forecast errors of two meters are correlated through what no forecast knew, such as weather that came otherwise; so
+    are their surprises. (The plain change against the season before is correlated more than errors are: it also holds
+    what lasts for days, which a forecast sees.) Rank correlation, so that no outlier decides; drawn towards the mean of
+    all pairs by as much as the days at hand leave in doubt.
 
     Args:
         y_NT: series by periods on one clock, what is not known is NaN.
@@ -29,10 +33,12 @@ def between(y_NT: Floats, season: int, per_day: int) -> Doubles | None:
 
     Source: Schäfer and Strimmer (2005), shrinkage target F (constant correlation).
     """
-    count = len(y_NT)
-    if y_NT.shape[1] <= season:
+    count, left_NT = len(y_NT), np.asarray(y_NT, dtype=np.float64)
+    for apart in dict.fromkeys((season, per_day)):
+        left_NT = left_NT[:, apart:] - left_NT[:, :-apart]
+    if not left_NT.shape[1]:
         return None
-    score_NT = _scores(np.asarray(y_NT[:, season:], np.float64) - np.asarray(y_NT[:, :-season], np.float64))
+    score_NT = _scores(left_NT)
     known_NT = np.isfinite(score_NT).astype(np.float64)
     zero_NT = np.where(known_NT > 0, score_NT, 0.0)
     days_NN = known_NT @ known_NT.T / per_day
