@@ -113,7 +113,7 @@ def test_the_correlation_between_series_is_that_of_their_surprises() -> None:
     assert found is not None
     assert found[0, 1] == pytest.approx(6 / np.pi * np.arcsin(0.6 / 2), abs=0.08), "not of the common week"
     assert abs(found[0, 2]) < 0.1
-    slow_NT = 100 * np.sin(np.arange(len(shock_T)) / 24 / 10) + own_NT
+    slow_NT = 10 * np.sin(np.arange(len(shock_T)) / 24 / 10) + own_NT
     lasting = between(slow_NT, 168, 24)
     assert lasting is not None
     assert abs(lasting[0, 1]) < 0.1, "what lasts for days is no surprise, though both have it"
