@@ -10,9 +10,11 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from forecast.addresses import shown
 from forecast.errors import RegistryError
 from forecast.registry.folders import copy_local
 from forecast.registry.versions import (
@@ -69,7 +71,7 @@ class ChildRegistry:
         """All versions, newest first."""
         answer = self._ask("versions", {"name": name})
         if "error" in answer:
-            raise RegistryError(f"MLflow at {self.uri} could not list its models ({answer['error']})")
+            raise RegistryError(f"MLflow at {shown(self.uri)} could not list its models ({answer['error']})")
         return [from_plain(one) for one in answer["versions"]]
 
     def pointers(self, name: str) -> dict[str, Pointer]:
@@ -77,6 +79,12 @@ class ChildRegistry:
         return {alias: Pointer(one.version, one.digest) for one in self.versions(name) for alias in one.aliases}
 
     def _ask(self, question: str, details: dict[str, Any]) -> dict[str, Any]:
+        if not mlflow_is_here():
+            raise RegistryError(
+                f"only MLflow itself can read this of the registry at {shown(self.uri)}, and it is not installed here",
+                "tables that this version of MLflow wrote, model files on this machine; or a tracking server",
+                "set MLFLOW_TRACKING_URI to the address of an MLflow server, or install the whole product",
+            )
         request = json.dumps({"uri": self.uri, "question": question, **details})
         quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
         try:
@@ -85,15 +93,20 @@ class ChildRegistry:
                 timeout=PATIENCE_S, env=quiet,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise RegistryError(f"MLflow at {self.uri} did not answer within {PATIENCE_S} s") from error
+            raise RegistryError(f"MLflow at {shown(self.uri)} did not answer within {PATIENCE_S} s") from error
         lines = [line for line in done.stdout.splitlines() if line.startswith(ANSWER)]
         if not lines:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise RegistryError(
-                f"MLflow at {self.uri} cannot be read ({last})", "a database or server of this MLflow version",
+                f"MLflow at {shown(self.uri)} cannot be read ({last})", "a database or server of this MLflow version",
                 "check FORECAST_MLFLOW_URI",
             )  # fmt: skip
         answer: dict[str, Any] = json.loads(lines[-1].removeprefix(ANSWER))
         if "broken" in answer:
             raise RegistryError(*answer["broken"])
         return answer
+
+
+def mlflow_is_here() -> bool:
+    """Whether a child could import it; the image that serves comes without."""
+    return find_spec("mlflow") is not None

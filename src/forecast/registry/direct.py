@@ -14,7 +14,7 @@ from typing import Any
 
 from forecast.addresses import shown
 from forecast.errors import RegistryError
-from forecast.registry.database import ChildRegistry
+from forecast.registry.database import ChildRegistry, mlflow_is_here
 from forecast.registry.versions import ModelVersion, Pointer, Wanted, instant, not_registered
 
 PATIENCE_S = 5
@@ -50,9 +50,8 @@ class TableRegistry:
         """
         try:
             found = self._versions(wanted.name)
-        except (_OtherTables, RegistryError):
-            # It knows more kinds of trouble, and words for them.
-            return ChildRegistry(self.uri).find(wanted)
+        except (_OtherTables, RegistryError) as error:
+            return self._asked(error).find(wanted)
         for one in found:
             if one.version == wanted.version or (wanted.alias is not None and wanted.alias in one.aliases):
                 return one
@@ -70,8 +69,8 @@ class TableRegistry:
         """All versions, newest first."""
         try:
             return self._versions(name)
-        except (_OtherTables, RegistryError):
-            return ChildRegistry(self.uri).versions(name)
+        except (_OtherTables, RegistryError) as error:
+            return self._asked(error).versions(name)
 
     def pointers(self, name: str) -> dict[str, Pointer]:
         """What each alias points to.
@@ -84,6 +83,12 @@ class TableRegistry:
         except _OtherTables:
             return ChildRegistry(self.uri).pointers(name)
         return {str(alias): Pointer(str(version), str(digest or "")) for alias, version, digest in rows}
+
+    def _asked(self, error: Exception) -> ChildRegistry:
+        """MLflow, which knows more kinds of trouble, and words for them; where it is not installed, the error stands."""
+        if isinstance(error, RegistryError) and not mlflow_is_here():
+            raise error
+        return ChildRegistry(self.uri)
 
     def _versions(self, name: str) -> list[ModelVersion]:
         made, aliases, tags = self._rows({"name": name}, _VERSIONS, _ALIASES, _TAGS)
