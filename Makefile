@@ -13,7 +13,7 @@ BENCH ?= $(if $(DATA),protocols,windows)
 CASES ?= 10000
 # Folder of the data of the protocols; naming it runs the quick ones.
 DATA ?=
-SOURCES := src serving flows migrations tests benchmarks
+SOURCES := src serving flows migrations tests benchmarks deploy
 TORCH := torch==2.13.0
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
@@ -21,10 +21,10 @@ ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test lint types layers pytest format bench serve fuzz audit ui pins clean
+.PHONY: help install demo test lint types layers pytest format bench serve fuzz audit image-proof ui pins clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## create .venv and install everything, pinned by constraints.txt
 
@@ -75,6 +75,9 @@ fuzz: $(STAMP) ## ten thousand requests made from the description, all checks (a
 audit: $(STAMP) ## known weaknesses of the pinned packages (needs PyPI), and that nothing runs what it reads
 	@$(VENV)/bin/python -m pytest -q tests/promises/test_no_pickle.py
 	@$(VENV)/bin/python .ci/audit.py constraints.txt
+
+image-proof: $(STAMP) ## as root, MODEL=folder with graphs: the Dockerfile's steps without an engine, then the service as it runs there
+	@$(VENV)/bin/python -m deploy.proof.prove --model "$(MODEL)"
 
 ui: $(STAMP) ## MLflow's pages on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db \
