@@ -1,4 +1,4 @@
-"""`Lane`: the one address that must be fast is answered before the router, by the same function that the router calls."""
+"""`Lane`: the one address that must be fast is answered before the router, by the function that the router calls."""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ KINDS = {
         Kind("large-head", 431, "The headers are too large", "Send fewer or shorter headers."),
         Kind("internal", 500, "The service failed", "A defect; its log holds the cause under `request_id`."),
         Kind("no-model", 503, "No model is loaded", "The registry had no usable champion; `do` says how to get one."),
-        Kind(
-            "not-promoted", 409, "The version is not served", "It cannot be read, or fails when tried; see `detail`."
-        ),
+        Kind("not-promoted", 409, "The version is not served", "It cannot be read, or fails when tried; see `detail`."),
         Kind("store", 503, "The store does not answer", "What needs no store goes on; ask again after `Retry-After`."),
         Kind("registry", 503, "The registry does not answer", "What is served goes on being served; ask again later."),
         Kind("busy", 503, "Too many requests are waiting", "Send it again after the seconds in `Retry-After`."),

@@ -209,7 +209,6 @@ def test_request_mistakes(client: TestClient, ask: Any, name: str) -> None:
 
 SERIES_MISTAKES: dict[str, tuple[Change, str, str, str]] = {
     "unknown field": (lambda b: north(b).update(zome="x"), "request", "zome", "unknown field 'series.1.zome'"),
-    "history missing": (lambda b: north(b).pop("history"), "request", "history", "no field 'series.1.history'"),
     "y missing": (lambda b: history(b).pop("y"), "request", "y", "no field 'series.1.history.y'"),
     "y no list": (lambda b: history(b).update(y=3), "request", "y", "series.1.history.y: input should be a valid list"),
     "two clocks": (

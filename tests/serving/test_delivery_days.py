@@ -41,7 +41,7 @@ def test_a_gate_is_a_cutoff_by_another_name(client: TestClient, ask: Any) -> Non
     content = from_gate(ask, "2014-04-06", MELBOURNE)
     named = {name: value for name, value in content.items() if name != "gate"}
     named["cutoff"] = ask.z([gate_cutoff("2014-04-06", GATE, MELBOURNE)])[0]
-    assert ask.post(client, content) == ask.post(client, named)
+    assert ask.said(client, content) == ask.said(client, named)
 
 
 def test_what_came_after_the_gate_is_not_used(client: TestClient, ask: Any) -> None:

@@ -14,7 +14,7 @@ from forecast.features import Features, Inputs
 from forecast.features.civil import CivilClock
 from forecast.forecaster.residual import with_base
 from forecast.recipe import RidgeModel
-from forecast.windows import Ints, WindowSet, spread
+from forecast.windows import Floats, Ints, WindowSet, spread
 
 LEARNED = 4000
 FOLDS, WEEK_NS = 5, 7 * 24 * 3600 * 10**9
@@ -117,9 +117,9 @@ class BasedFeatures(Features):
             features.config, features.state, features.columns, features.context, ridge=ridge, out_of_fold=out_of_fold
         )
 
-    def inputs(self, windows: WindowSet, clock: CivilClock, index_B: Ints) -> Inputs:
+    def inputs(self, windows: WindowSet, clock: CivilClock, index_B: Ints, peers_BSD: Floats | None = None) -> Inputs:
         """Some windows as arrays, the ridge's forecast among them."""
-        plain = super().inputs(windows, clock, index_B)
+        plain = super().inputs(windows, clock, index_B, peers_BSD)
         if not self.out_of_fold:
             return with_base(plain, self.ridge.whole.point(plain))
         fold_B = fold_of(windows, index_B)
