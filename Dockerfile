@@ -47,7 +47,7 @@ RUN /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
 FROM ${PYTHON_IMAGE} AS base
 RUN useradd --create-home --uid 10001 forecast && install -d -o forecast -g forecast /home/forecast/mlruns
 ENV PATH=/opt/forecast/bin:$PATH OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 FORECAST_HOME=/home/forecast
 LABEL org.opencontainers.image.title="demand-forecast" \
       org.opencontainers.image.description="Forecasts of electricity demand over HTTP" \
       org.opencontainers.image.version="0.1.0" \

@@ -1,4 +1,4 @@
-"""`python prefect/retrain.py` in the container `worker`: tells Prefect when to retrain, and on what."""
+"""`python schedules/retrain.py` in the container `worker`: tells Prefect when to retrain, and on what."""
 
 from __future__ import annotations
 

@@ -239,6 +239,8 @@ def test_the_slim_image_is_the_default_and_runs_as_nobody(images: dict[str, Stag
         assert told(steps, "USER")[-1] == "10001:10001"
         assert steps.index(("USER", "10001:10001")) > max(at for at, step in enumerate(steps) if step[0] == "RUN")
         assert told(steps, "STOPSIGNAL") == ["SIGTERM"]
+        # A worker of Prefect runs flows in a folder that is thrown away.
+        assert "FORECAST_HOME=/home/forecast" in told(steps, "ENV")[0].split()
     assert "/livez" in told(images["serve"].steps, "HEALTHCHECK")[-1]
 
 
