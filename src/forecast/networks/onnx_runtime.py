@@ -27,6 +27,8 @@ PEERS, ANSWER, WEIGHTS_DIGEST = "peers", "answer", "weights"
 INPUTS = ("past", "past_mask", "future", "future_mask", "static", PEERS)
 TOLERANCE = 1e-5
 """The largest difference to torch, in shares of the largest quantile (without its sign) of the same window."""
+AT_ONCE = 16
+"""Windows of one call: more of them cost as much each, and memory that is never given back."""
 _ADVICE = "train and register again, or delete the cache of graphs"
 
 
@@ -82,14 +84,15 @@ def answering_with(threads: int) -> Iterator[None]:
 
 
 def session(data: bytes, threads: int = 1) -> Any:
-    """An ONNX Runtime session that computes in the caller's thread, and gives its memory back after every call.
+    """An ONNX Runtime session that computes in the caller's thread.
 
-    Without an arena: batches differ from call to call, and an arena keeps the largest one's memory for ever.
+    Its arena keeps what the largest call needed, for ever: a session is asked for `AT_ONCE` windows at most. No pattern
+    of memory is kept, for calls differ in their sides.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+    options.enable_mem_pattern = False
     options.log_severity_level = 3
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -115,8 +118,8 @@ class Graph:
         if self.stride > 1:
             for name in ("future", "future_mask"):
                 fed[name] = fed[name].reshape(batch, steps // self.stride, -1)
-        answer: Floats = self.session.run(None, fed)[0]
-        return answer
+        shares = ({name: fed[name][first : first + AT_ONCE] for name in fed} for first in range(0, batch, AT_ONCE))
+        return np.concatenate([self.session.run(None, share)[0] for share in shares])
 
 
 Maker = Callable[[int], Arrays]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -40,10 +39,11 @@ def load_for_serving(ref: ModelRef, settings: Settings) -> Forecaster:
     try:
         forecaster = _loaded(ref.folder, beside, bool(lacking), settings.threads)
     except ModelFolderError:
-        if not beside.exists():
+        if not _held(beside):
             raise
         # What the cache holds can be made again; what is signed can not.
-        shutil.rmtree(beside, ignore_errors=True)
+        for name in _held(beside):
+            (beside / name).unlink(missing_ok=True)
         forecaster = _loaded(ref.folder, beside, bool(lacking), settings.threads)
     for place, network in parts(forecaster.model):
         if hasattr(network, "maker"):
