@@ -54,7 +54,7 @@ INSTALLED = (
 )  # fmt: skip
 """Where images and units put things, on every machine."""
 # Folders of one machine; addresses of the public and variables are none.
-MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|work|tmp|opt|usr|var|mnt|data|etc|srv)/|\.\./|[A-Z]:\\")
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|work|tmp|opt|usr|var|mnt|data|etc|srv)/|(?<!\.)\.\./|[A-Z]:\\")
 
 
 def blocks(page: Path, language: str) -> list[str]:
