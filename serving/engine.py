@@ -29,16 +29,20 @@ MOST_WAITING = 512
 """Questions that may wait for one version."""
 MOST_TOGETHER = 64
 """Questions of one pass: more gain nothing, and the first would wait for the last."""
+HOLD_S = 0.002
+"""Where several came together last time, a pass waits for as many again, so long at the most."""
 THREADS = 4
 """Versions that can be working at the same time; one that hangs stops no other."""
 
 
 @dataclass(eq=False)
 class _Queue:
-    """What waits for one version, and whether it is working."""
+    """What waits for one version, whether it works, how many went together last time, and what holds the next pass."""
 
     waiting: deque[tuple[Question, asyncio.Future[Said]]] = field(default_factory=deque)
     working: bool = False
+    usual: int = 1
+    held: asyncio.TimerHandle | None = None
 
 
 class Engine:
@@ -73,14 +77,31 @@ class Engine:
         queue = self._queues.setdefault(served, _Queue())
         if len(queue.waiting) >= MOST_WAITING:
             raise HTTPException(503, f"{MOST_WAITING} questions are waiting already", {"Retry-After": "1"})
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Said] = loop.create_future()
+        answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         queue.waiting.append((question, answer))
         if not queue.working:
-            queue.working = True
+            self._next(served, queue)
+        return await answer
+
+    def _next(self, served: Served, queue: _Queue) -> None:
+        """Starts a pass where as many wait as usual; else a moment later, whoever has come by then.
+
+        One caller alone never waits: then one is usual. Of many who ask again as soon as they are answered, the first
+        would go alone, and a pass of one costs nearly what a pass of eight does.
+        """
+        loop = asyncio.get_running_loop()
+        if len(queue.waiting) >= queue.usual:
+            if queue.held is not None:
+                queue.held.cancel()
+            queue.held, queue.working = None, True
             # Not at once: whatever else has arrived by now is read first, and goes along.
             loop.call_soon(self._start, served, queue)
-        return await answer
+        elif queue.waiting and queue.held is None:
+            queue.held = loop.call_later(HOLD_S, self._release, served, queue)
+
+    def _release(self, served: Served, queue: _Queue) -> None:
+        queue.held, queue.working = None, True
+        self._start(served, queue)
 
     def _start(self, served: Served, queue: _Queue) -> None:
         """Puts what waits to the version, as many as go together; callers who left are forgotten."""
@@ -92,6 +113,7 @@ class Engine:
         if not together:
             queue.working = False
             return
+        queue.usual = len(together)
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._threads, self._pass, served, [question for question, _ in together])
         work.add_done_callback(lambda done: self._deliver(served, queue, together, done))
@@ -109,7 +131,8 @@ class Engine:
                 answer.set_exception(one)
             else:
                 answer.set_result(one)
-        self._start(served, queue)
+        queue.working = False
+        self._next(served, queue)
 
     def _pass(self, served: Served, questions: Sequence[Question]) -> list[Said | Exception]:
         begun = time.perf_counter()

@@ -24,7 +24,7 @@ from serving.patience import Patience
 from serving.questions import Question
 from serving.recall import Recall
 from serving.served import Served
-from serving.sight import Sight
+from serving.sight import Seen, Sight
 from serving.telemetry import Telemetry
 from serving.told import Answered, Told
 from serving.unlearned import spec_of_request
@@ -93,7 +93,7 @@ class Ladder:
         self._patience = Patience(engine, RESTS * deadline_s)
         # Its own threads: what hangs elsewhere does not stop the last rungs.
         self._reserve = ThreadPoolExecutor(2, thread_name_prefix="ladder")
-        self._sights = Recall[Sight]()
+        self._sights = Recall[Seen]()
         self.counts: Counter[tuple[str, str | None]] = Counter()
 
     def clock(self) -> Clock:
@@ -130,8 +130,7 @@ class Ladder:
         spec = served.forecaster.spec if served is not None else None
         offered = question.quantiles or LEVELS
         levels = question.levels(spec) if spec is not None else check_levels(offered, offered)
-        seen = (served and served.number, *question.key)
-        sight = self._sights.once(question.demand, seen, lambda: Sight.of(question, spec))
+        sight = self._look(question, served)
         for seconds in sight.overdue_s:
             self._telemetry.staleness(seconds)
         climb = Climb(sight.question, sight, levels, reasons=dict(sight.unable))
@@ -146,6 +145,17 @@ class Ladder:
         if climb.reasons:
             await self._below(climb, sight.steps, _profile(served, previous))
         return self._answered(question, climb)
+
+    def _look(self, question: Question, served: Served | None) -> Sight:
+        """What is seen of a question; of one about a table that was looked at before, nothing is looked up again."""
+        asked = (served and served.number, *question.key)
+        known = self._sights.get(question.demand, asked)
+        if known is not None:
+            return known.of_question(question)
+        sight = Sight.of(question, served.forecaster.spec if served is not None else None)
+        if not sight.stuck:
+            self._sights.put(question.demand, asked, sight.kept())
+        return sight
 
     async def _model(self, climb: Climb, served: Served, rung: str, names: list[str]) -> None:
         """Asks a version about some series; those that it answers well are taken, the others get a reason."""

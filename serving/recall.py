@@ -6,7 +6,7 @@ The memory of stored series hands out one table for one knowledge (`memory`): wh
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from forecast.tables import Demand
@@ -17,7 +17,7 @@ MOST = 64
 
 
 class Recall(Generic[Value]):
-    """Answers by table and question; they go when the table goes.
+    """Answers by table and question; they go when the table goes, so no value may hold the table.
 
     >>> from forecast.tables import Columns
     >>> import numpy as np, pandas as pd
@@ -43,8 +43,3 @@ class Recall(Generic[Value]):
             known.clear()
         known[question] = value
         return value
-
-    def once(self, table: Demand, question: Hashable, work: Callable[[], Value]) -> Value:
-        """The value, worked out where it is not known."""
-        known = self.get(table, question)
-        return known if known is not None else self.put(table, question, work())

@@ -36,6 +36,21 @@ _WHY = {
 
 
 @dataclass(frozen=True, eq=False)
+class Seen:
+    """A sight without its question: what is kept of a table must not keep the table."""
+
+    steps: int
+    unable: Mapping[str, str]
+    doubted: Mapping[str, str]
+    wider: Mapping[str, float]
+    overdue_s: tuple[float, ...]
+
+    def of_question(self, question: Question) -> Sight:
+        """The sight again, of the same question."""
+        return Sight(question, self.steps, self.unable, self.doubted, self.wider, overdue_s=self.overdue_s)
+
+
+@dataclass(frozen=True, eq=False)
 class Sight:
     """What is seen of one question.
 
@@ -83,6 +98,10 @@ class Sight:
             return cls(question, steps, overdue_s=overdue_s)
         wider = dict(zip(health.names, widening(health).tolist(), strict=True))
         return cls(question, steps, _unable(health, spec), doubted, wider, stuck, overdue_s)
+
+    def kept(self) -> Seen:
+        """What can be kept of it, where no meter is stuck."""
+        return Seen(self.steps, self.unable, self.doubted, self.wider, self.overdue_s)
 
     def seen(self, one: Told, reason: str | None, rung: str) -> Told:
         """A model's answer about one series, its bands as wide as what is missing asks for."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from serving.problems import SHOWN_STAMPS
 
 Nanoseconds = npt.NDArray[np.int64]
 
+SECOND = 1_000_000_000
 _DATE = r"(?:19|20|21)\d\d-\d\d-\d\d"
 _TIME = r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
 _NAIVE = re.compile(f"{_DATE}(?:{_TIME})?")
@@ -69,15 +71,22 @@ def read_step(text: str, *, series: str) -> pd.Timedelta:
     Raises:
         DataError: it cannot be read or is not positive.
     """
-    try:
-        step = pd.Timedelta(text)
-    except ValueError:
-        step = pd.NaT
-    if pd.isna(step) or step <= pd.Timedelta(0):
+    step = _length(text)
+    if step is None:
         raise DataError(
             f"step '{text[:40]}' is no length", "PT30M or 30min, say", "correct it", series=series, column="step"
         )
     return step
+
+
+@lru_cache(maxsize=256)
+def _length(text: str) -> pd.Timedelta | None:
+    """A positive length; None where it is none."""
+    try:
+        step = pd.Timedelta(text)
+    except ValueError:
+        return None
+    return None if pd.isna(step) or step <= pd.Timedelta(0) else step
 
 
 def write_step(step: pd.Timedelta) -> str:
@@ -102,7 +111,9 @@ def written(moment: pd.Timestamp) -> str:
     >>> written(pd.Timestamp("2014-12-31T11:00+11:00"))
     '2014-12-31T00:00:00Z'
     """
-    return str(moment.tz_convert("UTC").isoformat()).replace("+00:00", "Z")
+    if moment.value % SECOND:
+        return str(moment.tz_convert("UTC").isoformat()).replace("+00:00", "Z")
+    return f"{datetime.fromtimestamp(moment.value // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def shown(nanoseconds: Nanoseconds) -> list[str]:
