@@ -20,6 +20,7 @@ from forecast.recipe import EnsembleModel, NetworkModel, Recipe, RidgeModel, Tas
 from forecast.recipes import named
 from forecast.registry.reader import resolve
 from forecast.registry.serving import load_for_serving
+from forecast.registry.writer import register_folder
 from forecast.settings import Settings
 from forecast.tables import Demand
 from forecast.tables.stored import save_demand
@@ -33,6 +34,7 @@ from pathlib import Path
 import pandas as pd
 from forecast.registry.reader import resolve
 from forecast.registry.serving import load_for_serving
+from forecast.registry.writer import register_folder
 from forecast.settings import Settings
 from forecast.tables.stored import load_demand
 
@@ -148,3 +150,13 @@ def test_a_signed_graph_that_is_broken_is_refused(home: Path, folders: dict[str,
     replace(Forecaster.load(folders["default"]), graphs=broken).save(home / "signed")
     with pytest.raises(ModelFolderError, match="cannot be run"):
         load_for_serving(resolve(str(home / "signed"), settings), settings)
+
+
+def test_a_registered_network_brings_its_graphs(
+    settings: Settings, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecast.registry.serving.write_beside", lambda *_: pytest.fail("graphs were written again"))
+    number = register_folder(folders["default"], settings)
+    ref = resolve(f"models:/{settings.model_name}/{number}", settings)
+    assert verify(ref.folder) == verify(folders["default"])
+    assert load_for_serving(ref, settings).spec.name == "like-default"
