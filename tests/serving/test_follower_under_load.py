@@ -10,14 +10,19 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecast.forecaster import Forecaster
+from forecast.forecaster.exporting import with_graphs
+from forecast.registry.runs import running as open_run
+from forecast.registry.writer import log_forecaster, open_store, register
 from forecast.settings import Settings
 from serving import running
 from serving.bodies import ForecastRequest
@@ -123,14 +128,37 @@ def test_fifty_swaps_under_load(registered: Registered, three: tuple[Path, ...])
     assert (last["previous"]["version"], last["challenger"], last["follower"]["refused"]) == ("2", None, [])
 
 
+@pytest.fixture
+def networks(logged: tuple[Settings, list[Any]], forecaster: Forecaster, tmp_path: Path) -> Registered:
+    """Two versions of a small LSTM with its graphs, in the registry that tests share."""
+    settings = Settings.read(home=tmp_path, mlflow_uri=logged[0].mlflow_uri, model_name="networks", port=0)
+    first = with_graphs(forecaster)
+    later = first.spec.model_copy(update={"trained_from": "2014-03-02T00:00:00+00:00"})
+    store = open_store(logged[0])
+    with open_run(store, "networks", {}) as run:
+        ones = [log_forecaster(run, one, None) for one in (first, replace(first, spec=later))]
+    return Registered(settings, tuple(register(one, settings) for one in ones))
+
+
+def test_a_process_that_swaps_networks_imports_neither_mlflow_nor_torch(
+    networks: Registered, ask: Any, tmp_path: Path
+) -> None:
+    _answers_and_swaps(networks, json.dumps(ask.body(pd.Timestamp("2014-04-13T00:00Z"))).encode(), tmp_path)
+
+
 def test_a_process_that_swaps_imports_neither_mlflow_nor_torch(registered: Registered, tmp_path: Path) -> None:
+    _answers_and_swaps(registered, BODY, tmp_path)
+
+
+def _answers_and_swaps(registered: Registered, body: bytes, tmp_path: Path) -> None:
+    """Ten answers of each of two versions by a service of its own, which then tells what it has imported."""
     registered.point("champion", 0)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     program = (
         "import sys, serving; from forecast.settings import Settings; serving.run(Settings.read()); "
-        "print('loaded', *(name for name in ('torch', 'mlflow', 'sklearn') if name in sys.modules))"
+        "print('loaded', *(name for name in ('torch', 'mlflow', 'sklearn', 'onnx') if name in sys.modules))"
     )
     settings = registered.settings
     variables = {
@@ -145,7 +173,9 @@ def test_a_process_that_swaps_imports_neither_mlflow_nor_torch(registered: Regis
     try:
         _ready(url, process)
         for place in (1, 0):
-            assert httpx.post(f"{url}/v1/forecasts", content=BODY, headers={"content-type": "application/json"})
+            for _ in range(10):
+                said = httpx.post(f"{url}/v1/forecasts", content=body, headers={"content-type": "application/json"})
+                assert (said.status_code, said.json()["rung"]) == (200, "champion"), said.text
             registered.point("champion", place)
             wait_for(url, registered.numbers[place])
         process.send_signal(signal.SIGINT)
