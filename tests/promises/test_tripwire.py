@@ -157,8 +157,8 @@ def leaking_feature(monkeypatch: pytest.MonkeyPatch) -> None:
     """A column that peeks at the target through the table's arena."""
     honest = Features.inputs
 
-    def peek(self: Features, windows, clock, index_B):  # type: ignore[no-untyped-def]
-        inputs = honest(self, windows, clock, index_B)
+    def peek(self: Features, windows, clock, index_B, peers_BSD=None):  # type: ignore[no-untyped-def]
+        inputs = honest(self, windows, clock, index_B, peers_BSD)
         series_B, row_B, _ = windows.origins.at(index_B, windows.demand)
         first_S = np.array([one.first_row for one in windows.demand.series])
         inputs.future_BHF[:, 0, -1] = windows.demand.arena_RC[first_S[series_B] + row_B, 0]
