@@ -161,5 +161,5 @@ def _farewell(log: RetrainingLog, out: Path, seconds: float) -> None:
     for name, url in log.urls.items():
         console.print(f"  {name:<11} {url}", highlight=False, soft_wrap=True)
     console.print("Serve the champion:  forecast serve --model models:/demo@champion", highlight=False)
-    console.print("                     then open http://127.0.0.1:8000/docs", highlight=False)
+    console.print("                     then open http://127.0.0.1:8000 (the API is under /docs)", highlight=False)
     console.print("Your own data:       forecast check your.csv --zone Europe/Lisbon", highlight=False)

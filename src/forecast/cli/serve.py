@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Serve the champion over HTTP: POST /v1/forecasts, GET /v1/models, /livez, /readyz, /docs.
 
-    Example: `forecast serve --model model --port 8000`, then open http://127.0.0.1:8000/docs
+    Example: `forecast serve --model model --port 8000`, then open http://127.0.0.1:8000 (the page) or /docs (the API)
     """
     import serving
     from forecast.registry.reader import resolve

@@ -85,7 +85,7 @@ class TableRegistry:
         return {str(alias): Pointer(str(version), str(digest or "")) for alias, version, digest in rows}
 
     def _asked(self, error: Exception) -> ChildRegistry:
-        """MLflow, which knows more kinds of trouble, and words for them; where it is not installed, the error stands."""
+        """MLflow, which knows more kinds of trouble and words for them; where it is not installed the error stands."""
         if isinstance(error, RegistryError) and not mlflow_is_here():
             raise error
         return ChildRegistry(self.uri)
