@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
 from forecast.errors import ModelFolderError
+from forecast.networks.inputs import Inputs
 
 Floats = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -30,23 +31,6 @@ TOLERANCE = 1e-5
 AT_ONCE = 16
 """Windows of one call: more of them cost as much each, and memory that is never given back."""
 _ADVICE = "train and register again, or delete the cache of graphs"
-
-
-class Inputs(Protocol):
-    """The arrays of a batch; `forecast.features.Inputs` has them."""
-
-    @property
-    def past_BLP(self) -> Floats: ...
-    @property
-    def past_mask_BLP(self) -> Floats: ...
-    @property
-    def future_BHF(self) -> Floats: ...
-    @property
-    def future_mask_BHF(self) -> Floats: ...
-    @property
-    def static_BS(self) -> Floats: ...
-    @property
-    def peers_BSD(self) -> Floats: ...
 
 
 def weights_digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,27 +13,11 @@ from torch import Tensor
 
 from forecast.networks.arrays import load_arrays, state_arrays
 from forecast.networks.configs import NetworkConfig
+from forecast.networks.inputs import Inputs
 from forecast.networks.network import DemandNetwork, build
 from forecast.networks.shape import NetworkShape
 
 Floats = npt.NDArray[np.float32]
-
-
-class Inputs(Protocol):
-    """The arrays of a batch; `forecast.features.Inputs` has them."""
-
-    @property
-    def past_BLP(self) -> Floats: ...
-    @property
-    def past_mask_BLP(self) -> Floats: ...
-    @property
-    def future_BHF(self) -> Floats: ...
-    @property
-    def future_mask_BHF(self) -> Floats: ...
-    @property
-    def static_BS(self) -> Floats: ...
-    @property
-    def peers_BSD(self) -> Floats: ...
 
 
 def prepare_torch() -> None:
