@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 import anyio
 import anyio.to_thread
-import orjson
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 import forecast
+from forecast.errors import ForecastError
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
 from serving import (
@@ -34,13 +34,13 @@ from serving import (
     status,
 )
 from serving.access import Guard
-from serving.examples import examples
 from serving.lane import Lane
 from serving.limits import BodyLimit, TimeLimit
 from serving.schema import DESCRIPTION, TAGS, TITLE, DescribedApp
 from serving.served import Served
 from serving.service import Service
 from serving.trace import Trace
+from serving.trial import try_out
 
 SENT = ["authorization", "x-api-key", "content-type", "accept", "idempotency-key", "traceparent", "x-request-id"]
 """Headers that a page of another origin may send."""
@@ -98,8 +98,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Loads the champion before the first request; without one the service starts all the same and says so."""
     service: Service = app.state.service
     await anyio.to_thread.run_sync(service.follower.start)
-    if service.champion.loaded:
-        await _warm_up(service)
+    if service.champion.loaded and not service.champion.now().ref.digest:
+        # A version that was looked up has been tried already; this one was handed over.
+        await anyio.to_thread.run_sync(_warm_up, service)
     async with anyio.create_task_group() as group:
         group.start_soon(service.follower.run)
         group.start_soon(service.shadow.run)
@@ -110,14 +111,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service.telemetry.close()
 
 
-async def _warm_up(service: Service) -> None:
-    """Answers an example, so that no caller waits for what is loaded on first use."""
-    for name, example in examples(service.champion.now().forecaster.spec).items():
-        try:
-            await forecasts.answer(orjson.dumps({**example["value"], "store": False}), service)
-        except Exception:
-            # Callers may fare better than an example; why it failed stands in the log.
-            log.exception("the example '%s' is not answered", name)
+def _warm_up(service: Service) -> None:
+    """Answers examples, so that no caller waits for what is loaded on first use; nobody asked, so nothing is counted."""
+    served = service.champion.now()
+    try:
+        try_out(served.forecaster, served.ref, service.settings)
+    except ForecastError as error:
+        # Callers may fare better than an example.
+        log.error("%s", error)
 
 
 async def _kind_of_problem(name: str) -> Response:

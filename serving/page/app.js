@@ -50,7 +50,8 @@ function go(changes) {
 
 async function readSeries(now) {
   if (known.series.size && now - known.at < SERIES_EVERY) return;
-  const told = await api.series();
+  // A series that somebody only asked about has no values to show.
+  const told = (await api.series()).filter((one) => one.last);
   known.series = new Map(told.map((one) => [one.unique_id, {
     id: one.unique_id, zone: one.zone ?? "UTC", unit: one.unit, step: stepOf(one.step), last: one.last ? Date.parse(one.last) : null,
   }]));
