@@ -112,7 +112,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _warm_up(service: Service) -> None:
-    """Answers examples, so that no caller waits for what is loaded on first use; nobody asked, so nothing is counted."""
+    """Answers examples, so that no caller waits for what loads on first use; nobody asked, so nothing is counted."""
     served = service.champion.now()
     try:
         try_out(served.forecaster, served.ref, service.settings)
