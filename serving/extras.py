@@ -161,9 +161,11 @@ class Extras:
                 extra.warnings.append(f"scenario '{one.name}': nothing is known ahead of column '{column}'")
             sights.append(Sight.of(shifted(question, one.shift), served.forecaster.spec))
         said = await asyncio.gather(*(self._engine.ask(served, sight.question) for sight in sights))
-        levels = len(question.levels(served.forecaster.spec))
+        levels = question.levels(served.forecaster.spec)
         return [
-            tuple(sight.seen(one, None, CHAMPION) for one in told) if all(sound(one, levels) for one in told) else None
+            tuple(sight.seen(one, None, CHAMPION, levels) for one in told)
+            if all(sound(one, len(levels)) for one in told)
+            else None
             for sight, (told, _) in zip(sights, said, strict=True)
         ]
 

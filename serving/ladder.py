@@ -36,6 +36,7 @@ SHARES = {CHAMPION: 0.6, PREVIOUS: 0.2}
 RESTS = 2.0
 """So many deadlines long a version that hangs is left alone."""
 NO_MODEL, ERROR, NON_FINITE, DEADLINE = "no_model", "error", "non_finite", "deadline"
+IMPLAUSIBLE = "implausible"
 THEIR_OWN = (DataError, DeclarationError, RequestError)
 """Mistakes of the caller, which no rung can mend."""
 
@@ -177,14 +178,20 @@ class Ladder:
             self._take(climb, served, rung, told, warnings)
 
     def _take(self, climb: Climb, served: Served, rung: str, told: tuple[Told, ...], warnings: tuple[str, ...]) -> None:
-        good = [one for one in told if sound(one, len(climb.levels))]
+        whole = [one for one in told if sound(one, len(climb.levels))]
+        # No failure of the version: it was asked about a series that it knows too little of.
+        doubtful = climb.sight.unbelievable(whole, climb.levels)
+        good = [one for one in whole if one.unique_id not in doubtful]
         for one in good:
-            climb.told[one.unique_id] = climb.sight.seen(one, climb.reasons.pop(one.unique_id, None), rung)
+            reason = climb.reasons.pop(one.unique_id, None)
+            climb.told[one.unique_id] = climb.sight.seen(one, reason, rung, climb.levels)
+        for name in doubtful:
+            climb.reasons.setdefault(name, IMPLAUSIBLE)
         if good:
             climb.served = climb.served or served
             climb.warnings += warnings
-        if len(good) < len(told):
-            broken = [one.unique_id for one in told if one not in good]
+        if len(whole) < len(told):
+            broken = [one.unique_id for one in told if one not in whole]
             self._fall(climb, served, broken, NON_FINITE, "its answer holds numbers that are not finite, or cross")
 
     def _fall(self, climb: Climb, served: Served, names: list[str], reason: str, why: str) -> None:

@@ -5,30 +5,47 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import numpy as np
 
-from forecast.fallback import CONSTANT, GROUP_PROFILE, PREVIOUS, SEASONAL_NAIVE, Health, doubts, unable, widening
+from forecast.fallback import (
+    CONSTANT,
+    GROUP_PROFILE,
+    PREVIOUS,
+    SEASONAL_NAIVE,
+    Health,
+    Known,
+    doubts,
+    plausible,
+    unable,
+    widening,
+)
 from forecast.fallback import without_stuck as hidden
 from forecast.forecaster import ForecasterSpec
+from forecast.recipe import NetworkModel
 from forecast.store.issued import CHAMPION
+from serving.lower import HISTORY_DAYS
 from serving.questions import Question
 from serving.told import Told
 
 log = logging.getLogger("serving")
 
 SHOWN = 3
+MEDIAN = 0.5
+EVERYTHING = -np.inf, np.inf
 _SPEAKERS = {
-    PREVIOUS: "the previous version of the model",
-    SEASONAL_NAIVE: "the same hour of the last known week or day",
-    GROUP_PROFILE: "the average week of the group at this series' level",
-    CONSTANT: "one number, the last resort",
+    SEASONAL_NAIVE: "the same hour of the last known week or day is said, with bands of its own past errors",
+    GROUP_PROFILE: "the average week of the group at this series' level is said, with bands of its own past errors",
+    CONSTANT: "one number, the last resort, is said, with bands of how much the known values vary",
 }
 _WHY = {
     "stale": "its newest values are missing",
     "incomplete": "too many of its values are missing",
+    "weather": "the weather ahead is missing",
     "stuck": "its meter stands still",
     "non_finite": "the model's answer was no forecast",
+    "implausible": "the model's answer lies far from all that is known of it",
     "deadline": "the model did not answer in time",
     "error": "the model failed",
     "no_model": "no model is loaded",
@@ -44,10 +61,14 @@ class Seen:
     doubted: Mapping[str, str]
     wider: Mapping[str, float]
     overdue_s: tuple[float, ...]
+    believed: Mapping[str, tuple[float, float]]
 
     def of_question(self, question: Question) -> Sight:
         """The sight again, of the same question."""
-        return Sight(question, self.steps, self.unable, self.doubted, self.wider, overdue_s=self.overdue_s)
+        return Sight(
+            question, self.steps, self.unable, self.doubted, self.wider, overdue_s=self.overdue_s,
+            believed=self.believed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +83,7 @@ class Sight:
         wider: how many times wider, by series.
         stuck: how many values were hidden, by series.
         overdue_s: how long the newest value that is due has been missing, one number per series.
+        believed: between which numbers [mean power] a model's median is believed, by series.
     """
 
     question: Question
@@ -71,6 +93,7 @@ class Sight:
     wider: Mapping[str, float] = field(default_factory=dict)
     stuck: Mapping[str, int] = field(default_factory=dict)
     overdue_s: tuple[float, ...] = ()
+    believed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, question: Question, spec: ForecasterSpec | None) -> Sight:
@@ -93,17 +116,20 @@ class Sight:
             seen = Health.of(question.demand, question.cutoff, context=context, horizon=horizon)
             health = replace(seen, stuck_S=health.stuck_S)
         overdue_s = tuple((health.late_S * question.demand.step.total_seconds()).tolist())
+        believed = dict(
+            zip(health.names, zip(health.least_S.tolist(), health.most_S.tolist(), strict=True), strict=True)
+        )
         doubted = doubts(health)
         if not doubted:
-            return cls(question, steps, overdue_s=overdue_s)
+            return cls(question, steps, overdue_s=overdue_s, believed=believed)
         wider = dict(zip(health.names, widening(health).tolist(), strict=True))
-        return cls(question, steps, _unable(health, spec), doubted, wider, stuck, overdue_s)
+        return cls(question, steps, _unable(health, spec), doubted, wider, stuck, overdue_s, believed)
 
     def kept(self) -> Seen:
         """What can be kept of it, where no meter is stuck."""
-        return Seen(self.steps, self.unable, self.doubted, self.wider, self.overdue_s)
+        return Seen(self.steps, self.unable, self.doubted, self.wider, self.overdue_s, self.believed)
 
-    def seen(self, one: Told, reason: str | None, rung: str) -> Told:
+    def seen(self, one: Told, reason: str | None, rung: str, levels: Sequence[float]) -> Told:
         """A model's answer about one series, its bands as wide as what is missing asks for."""
         reason = reason or self.doubted.get(one.unique_id)
         if rung == CHAMPION and reason is None:
@@ -111,8 +137,20 @@ class Sight:
         factor = self.wider.get(one.unique_id, 1.0)
         if factor == 1.0:
             return replace(one, rung=rung, reason=reason)
-        quantiles_HQ = _widened(one.quantiles_HQ, factor)
+        quantiles_HQ = _widened(one, levels, factor)
         return replace(one, quantiles_HQ=quantiles_HQ, rung=rung, reason=reason)
+
+    def unbelievable(self, told: Sequence[Told], levels: Sequence[float]) -> set[str]:
+        """The series whose median, as a model tells it, lies far from all that is known of them."""
+        suspects = _beyond(told, levels, self.believed, self.question.demand.output_factor)
+        if not suspects:
+            return set()
+        # A model may see a weekend only, and a Monday is told: what was known before decides.
+        demand = self.question.demand.select([one.unique_id for one in suspects])
+        known = Known.of(demand, self.question.cutoff, HISTORY_DAYS * demand.steps_per_day)
+        least_S, most_S = plausible(known.y_SL, known.day)
+        longer = dict(zip(known.names, zip(least_S.tolist(), most_S.tolist(), strict=True), strict=True))
+        return {one.unique_id for one in _beyond(suspects, levels, longer, demand.output_factor)}
 
     def warnings(self, told: Sequence[Told]) -> list[str]:
         """Which series were answered below the champion or with wider bands, and why."""
@@ -127,9 +165,14 @@ class Sight:
         listed += f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         hidden = [self.stuck[name] for name in names if name in self.stuck]
         more = f"; its last {hidden[0]} known values are equal and were not used" if hidden else ""
-        if rung == CHAMPION:
-            return f"series {listed}: {_WHY[reason]}{more}; the bands are wider"
-        return f"series {listed}: {_WHY[reason]}{more}; {_SPEAKERS[rung]} is said, with bands of its own errors"
+        said = [f"series {listed}: {_WHY[reason]}{more}"]
+        if rung in _SPEAKERS:
+            return f"{said[0]}; {_SPEAKERS[rung]}"
+        if rung == PREVIOUS:
+            said.append("the previous version of the model is said")
+        if any(self.wider.get(name, 1.0) > 1 for name in names):
+            said.append("the bands are wider")
+        return "; ".join(said)
 
 
 def _horizon(question: Question, steps: int) -> int:
@@ -143,11 +186,36 @@ def _horizon(question: Question, steps: int) -> int:
 def _unable(health: Health, spec: ForecasterSpec | None) -> dict[str, str]:
     if spec is None:
         return unable(health)
-    alone = spec.series[0] if spec.only_networks and len(spec.series) == 1 else None
-    return unable(health, starts_from_static=spec.starts_from_static, by_heart=alone)
+    networks = any(isinstance(one, NetworkModel) for one in spec.recipe.members)
+    return unable(
+        health, starts_from_static=spec.starts_from_static, learned=spec.series if networks else None
+    )  # fmt: skip
 
 
-def _widened(quantiles_HQ: np.ndarray, factor: float) -> np.ndarray:
-    """Quantiles further from their middle one."""
-    middle_H1 = quantiles_HQ[:, quantiles_HQ.shape[1] // 2, None]
-    return np.asarray(middle_H1 + factor * (quantiles_HQ - middle_H1))
+def _beyond(
+    told: Sequence[Told], levels: Sequence[float], believed: Mapping[str, tuple[float, float]], factor: float
+) -> list[Told]:
+    """Those whose median leaves its bounds at any step; bounds are in mean power, of which the answer is a multiple."""
+    if not told or not believed:
+        return []
+    middles = [_middle(one, levels) for one in told]
+    middle_N = np.concatenate(middles)
+    first_S = [0, *accumulate(len(middle_H) for middle_H in middles[:-1])]
+    low_S, high_S = np.minimum.reduceat(middle_N, first_S), np.maximum.reduceat(middle_N, first_S)
+    beyond = []
+    for one, low, high in zip(told, low_S.tolist(), high_S.tolist(), strict=True):
+        least, most = believed.get(one.unique_id, EVERYTHING)
+        if low < least * factor or high > most * factor:
+            beyond.append(one)
+    return beyond
+
+
+def _middle(one: Told, levels: Sequence[float]) -> np.ndarray:
+    """The median, or the expectation where the median is not asked for."""
+    return one.quantiles_HQ[:, levels.index(MEDIAN)] if MEDIAN in levels else one.mean_H
+
+
+def _widened(one: Told, levels: Sequence[float], factor: float) -> np.ndarray:
+    """Quantiles further from the middle."""
+    middle_H1 = _middle(one, levels)[:, None]
+    return np.asarray(middle_H1 + factor * (one.quantiles_HQ - middle_H1))

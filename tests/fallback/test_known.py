@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.fallback import Health, Known, doubts, unable, widening, without_stuck
+from forecast.fallback import Health, Known, doubts, plausible, unable, widening, without_stuck
 from forecast.tables import Columns, Demand
 from tests.builders import long_frame, make_demand, plain, utc
 
@@ -91,9 +91,29 @@ def test_too_little_is_known() -> None:
     assert unable(health(meter(stale))) == {"a": "stale"}
     assert unable(health(meter(holed))) == {"a": "incomplete"}
     assert not unable(health(meter(stale)), starts_from_static=True)
-    assert not unable(health(meter(stale)), by_heart="a")
-    assert unable(health(meter(stale)), by_heart="b") == {"a": "stale"}
-    assert unable(health(meter(holed)), by_heart="a") == {"a": "incomplete"}
+    assert unable(health(meter(stale)), learned=("a",)) == {"a": "stale"}, "no network knows a level by heart"
+
+
+@pytest.mark.parametrize(("known", "asked"), [(24, False), (120, False), (132, True)])
+def test_a_network_speaks_of_strangers_where_most_of_their_context_is_known(known: int, asked: bool) -> None:
+    told = health(meter(wave(known)))
+    assert unable(told, learned=("b",)) == ({} if asked else {"a": "incomplete"})
+    assert not unable(told, learned=("a", "b"))
+    assert not unable(told), "a ridge"
+
+
+def test_what_can_be_believed() -> None:
+    """Two spans beyond what is known, where a day of it is known and not all of it is zero."""
+    y_SL = np.full((5, 168), np.nan)
+    y_SL[0, -24:] = np.linspace(23, 35, 24)
+    y_SL[1, -6:] = np.linspace(23, 35, 6)
+    y_SL[2] = 40
+    y_SL[3] = 0
+    least_S, most_S = plausible(y_SL, 24)
+    assert least_S.tolist() == [-1, -np.inf, 32, -np.inf, -np.inf]
+    assert most_S.tolist() == [59, np.inf, 48, np.inf, np.inf]
+    told = health(meter(np.linspace(23, 35, 24)))
+    assert (told.least_S[0], told.most_S[0]) == (-1, 59)
 
 
 def test_weather_ahead() -> None:
@@ -102,7 +122,7 @@ def test_weather_ahead() -> None:
     frame.loc[gone, "temperature"] = np.nan
     told = health(make_demand(frame, columns=WEATHER))
     assert told.ahead_S.tolist() == [0.25, 1]
-    assert doubts(told) == {"one": "incomplete"}
+    assert doubts(told) == {"one": "weather"}
     assert widening(told)[0] > 1.4
     assert widening(told)[1] == 1
 

@@ -176,10 +176,10 @@ def test_a_constant_series_is_answered_with_a_warning(client: TestClient, ask: A
     asked = ask.body(CUTOFF, only="east")
     asked["series"][0]["history"]["y"] = [42.0] * len(asked["series"][0]["history"]["y"])
     said = ask.post(client, asked)
-    assert np.isfinite(said["forecasts"][0]["mean"]).all()
-    assert of_the_request(said) == [
-        "series 'east': the last 48 known values are all 42, as those of a stuck meter would be"
-    ]
+    assert said["forecasts"][0]["mean"] == pytest.approx([42] * 24), "what a poor model says of it is not believed"
+    constant, unbelieved = of_the_request(said)
+    assert constant == "series 'east': the last 48 known values are all 42, as those of a stuck meter would be"
+    assert unbelieved.startswith("series 'east': the model's answer lies far from all that is known of it")
 
 
 def test_columns_that_are_not_read_are_named(client: TestClient, ask: Any) -> None:
@@ -196,7 +196,7 @@ def test_missing_weather_ahead_is_a_warning(client: TestClient, ask: Any) -> Non
     del asked["series"][0]["future"]
     told, wider = of_the_request(ask.post(client, asked))
     assert told.startswith("series 'east': known-ahead column 'temperature' misses 24 of 24 steps")
-    assert wider == "series 'east': too many of its values are missing; the bands are wider"
+    assert wider == "series 'east': the weather ahead is missing; the bands are wider"
 
 
 def test_a_cutoff_within_the_training_span_is_named(client: TestClient, ask: Any) -> None:

@@ -59,6 +59,11 @@ def raises(_: Any) -> Any:
     raise RuntimeError("the runtime is gone")
 
 
+def far_off(said_BHQ: Any) -> Any:
+    """Of the first series only."""
+    return np.concatenate([said_BHQ[:1] - 1e4, said_BHQ[1:]])
+
+
 def not_finite(said_BHQ: Any) -> Any:
     return np.full_like(said_BHQ, np.nan)
 
@@ -181,7 +186,8 @@ def test_weather_ahead_is_missing(whole: TestClient, ask: Ask) -> None:
     fresh = asked(whole, body)
     del body["series"][0]["future"]
     said = asked(whole, body)
-    assert rungs(said) == [("champion", "incomplete")]
+    assert rungs(said) == [("champion", "weather")]
+    assert any(text.endswith("the weather ahead is missing; the bands are wider") for text in said["warnings"])
     assert width(said) > 1.2 * width(fresh)
 
 
@@ -245,6 +251,23 @@ def test_a_model_that_fails(
         assert parts(client).ladder.counts - before == {("seasonal_naive", reason): 3}
         told = client.get("/v1/status").json()["fallbacks"]
         assert told["seasonal_naive"][reason] == 3 + before["seasonal_naive", reason]
+
+
+def test_a_model_that_says_what_cannot_be_believed(settings: Settings, forecaster: Forecaster, ask: Ask) -> None:
+    with service(settings, broken(forecaster, far_off)) as client:
+        said = asked(client, ask.body(CUTOFF) | {"quantiles": [0.1, 0.9]})
+        assert rungs(said) == [("seasonal_naive", "implausible"), ("champion", None), ("champion", None)]
+        why = said["warnings"][-1]
+        assert why.startswith("series 'east': the model's answer lies far from all that is known of it")
+        assert why.endswith("with bands of its own past errors")
+        assert parts(client).champion.now().errors == 0, "a series of which little is known is no failure"
+
+
+def test_a_network_is_not_asked_about_half_a_stranger(plain_late: TestClient, ask: Ask) -> None:
+    body = plain_body(ask)
+    body["series"][0]["unique_id"] = "elsewhere"
+    assert rungs(asked(plain_late, body)) == [("champion", None)]
+    assert rungs(asked(plain_late, hidden(body, 24, "y"))) == [("seasonal_naive", "stale")]
 
 
 @pytest.mark.parametrize("answers", [raises, not_finite])

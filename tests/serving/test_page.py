@@ -50,7 +50,9 @@ def test_every_key_has_words_and_every_word_a_place() -> None:
 
 def test_every_word_of_the_service_has_words() -> None:
     rungs = ("champion", "previous", "seasonal_naive", "group_profile", "constant")
-    reasons = ("stale", "incomplete", "stuck", "non_finite", "deadline", "error", "no_model")
+    reasons = (
+        "stale", "incomplete", "weather", "stuck", "non_finite", "implausible", "deadline", "error", "no_model",
+    )  # fmt: skip
     groups = ("calendar", "weather", "inertia", "error correction")
     wanted = [f"rung.{one}" for one in rungs] + [f"reason.{one}" for one in reasons]
     assert set(wanted) | {f"driver.{one}" for one in groups} <= set(WORDS["en"])

@@ -5,6 +5,7 @@
 
 from forecast.fallback.health import Health
 from forecast.fallback.known import Known
+from forecast.fallback.plausible import plausible
 from forecast.fallback.profile import Profile
 from forecast.fallback.rungs import CONSTANT, GROUP_PROFILE, PREVIOUS, SEASONAL_NAIVE, Said, below
 from forecast.fallback.stuck import without_stuck
@@ -21,6 +22,7 @@ __all__ = [
     "Said",
     "below",
     "doubts",
+    "plausible",
     "unable",
     "widening",
     "without_stuck",

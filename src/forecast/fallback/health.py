@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.fallback.known import Bools, Doubles, Ints, Known
+from forecast.fallback.plausible import plausible
 from forecast.fallback.stuck import stuck_rows
 from forecast.quality import Limits
 from forecast.tables import Demand
@@ -24,6 +25,7 @@ class Health:
         day_S: the same of the last day that is due.
         stuck_S: known values at the end that show a stuck meter; 0 where it moves.
         ahead_S: share of the horizon's periods for which every known-ahead column is given.
+        least_S, most_S: what can be believed of the series next; infinite where too little is known.
     """
 
     names: tuple[str, ...]
@@ -32,6 +34,8 @@ class Health:
     day_S: Doubles
     stuck_S: Ints
     ahead_S: Doubles
+    least_S: Doubles
+    most_S: Doubles
 
     @classmethod
     def of(
@@ -53,6 +57,7 @@ class Health:
             known.names, np.maximum(known.due_S - newest_S, 0),
             _share(seen_SL, known.due_S, context), _share(seen_SL, known.due_S, known.day),
             stuck_rows(demand, cutoff, known, limits or Limits()), _ahead(demand, known, horizon),
+            *plausible(known.y_SL, known.day),
         )  # fmt: skip
 
     @property

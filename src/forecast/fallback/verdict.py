@@ -5,14 +5,18 @@ The numbers come from `benchmarks/ladder.py`; `docs/service.md` shows the tables
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from forecast.fallback.health import Health
 from forecast.fallback.known import Doubles
 
-STALE, INCOMPLETE, STUCK = "stale", "incomplete", "stuck"
+STALE, INCOMPLETE, STUCK, WEATHER = "stale", "incomplete", "stuck", "weather"
 LEAST_CONTEXT = 0.1
 """Where less of its context is known, a model is worse than last week again."""
+LEAST_OF_STRANGERS = 0.75
+"""Where less is known of a series that a network did not learn from, it says numbers of those that it did."""
 WHOLE = 0.9
 """A context of which so much is known costs nothing that could be measured."""
 ROOT = 0.4
@@ -21,26 +25,29 @@ UNFORESEEN = 1.2
 """Bands that grow by so much hold again, where a model that reads weather ahead gets none at all."""
 
 
-def unable(health: Health, *, starts_from_static: bool = False, by_heart: str | None = None) -> dict[str, str]:
+def unable(
+    health: Health, *, starts_from_static: bool = False, learned: Collection[str] | None = None
+) -> dict[str, str]:  # fmt: skip
     """The series that are not put to a model, and why.
 
     Args:
         health: of a question.
         starts_from_static: whether the model learned to speak of meters without history.
-        by_heart: the only series that a network learned from: it knows the level, however old the newest value is.
+        learned: the series that the model's networks learned from; None where it has no network.
     """
     if starts_from_static:
         return {}
     few_S = health.context_S < LEAST_CONTEXT
-    told = {health.names[row]: _why(health, row) for row in np.flatnonzero(few_S).tolist()}
-    if told.get(by_heart or "", INCOMPLETE) != INCOMPLETE:
-        del told[str(by_heart)]
-    return told
+    if learned is not None:
+        familiar = frozenset(learned)
+        for row in np.flatnonzero(health.context_S < LEAST_OF_STRANGERS).tolist():
+            few_S[row] |= health.names[row] not in familiar
+    return {health.names[row]: _why(health, row) for row in np.flatnonzero(few_S).tolist()}
 
 
 def doubts(health: Health) -> dict[str, str]:
     """The series of which a model speaks with wider bands, and why."""
-    told = {health.names[row]: INCOMPLETE for row in np.flatnonzero(health.ahead_S < WHOLE)}
+    told = {health.names[row]: WEATHER for row in np.flatnonzero(health.ahead_S < WHOLE)}
     told |= {health.names[row]: _why(health, row) for row in np.flatnonzero(health.context_S < WHOLE).tolist()}
     return told | dict.fromkeys(health.stuck, STUCK)
 
