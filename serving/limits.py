@@ -69,8 +69,8 @@ class _Running:
 
     __slots__ = ("arriving", "begun", "late", "until")
 
-    def __init__(self, until: float) -> None:
-        self.until, self.arriving, self.begun, self.late = until, True, False, False
+    def __init__(self, until: float, arriving: bool) -> None:
+        self.until, self.arriving, self.begun, self.late = until, arriving, False, False
 
 
 class TimeLimit:
@@ -92,7 +92,7 @@ class TimeLimit:
             await self.app(scope, receive, send)
             return
         loop = task.get_loop()
-        one = self._running[task] = _Running(loop.time() + self.seconds)
+        one = self._running[task] = _Running(loop.time() + self.seconds, _brings_body(scope))
         if self._loop is not loop:
             self._loop = loop
             self._look()
@@ -143,6 +143,14 @@ async def _linger(receive: Receive) -> None:
         left -= len(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body", False):
             return
+
+
+def _brings_body(scope: Scope) -> bool:
+    """Whether a request has a body, of a length that it declares or streamed."""
+    return any(
+        (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
+        for name, value in scope["headers"]
+    )
 
 
 def _declared(scope: Scope) -> int:

@@ -89,7 +89,10 @@ def plain() -> Forecaster:
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A service of one's own, without a registry."""
-    return Settings.read(home=tmp_path_factory.mktemp("home"), port=0, max_body_bytes=2_000_000, max_series=20)
+    home = tmp_path_factory.mktemp("home")
+    # Said, for mlflow leaves the address of whatever it asked last in the environment of the process.
+    registry = f"sqlite:///{home}/mlruns/mlflow.db"
+    return Settings.read(home=home, mlflow_uri=registry, port=0, max_body_bytes=2_000_000, max_series=20)
 
 
 @pytest.fixture(scope="session")
