@@ -23,6 +23,7 @@ _TIME = r"[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
 _NAIVE = re.compile(f"{_DATE}(?:{_TIME})?")
 _AWARE = re.compile(f"{_DATE}{_TIME}(?:Z|[+-](?:0\\d|1[0-5]):?[0-5]\\d)")
 _PLAIN = re.compile(rf"{_DATE}T\d\d:\d\d(?::\d\d)?Z", re.ASCII)
+_CIVIL = re.compile(r"\s*[+-]?P[^T]*[MY]", re.IGNORECASE)
 _EXPECTED = "ISO 8601 with a zone, such as 2014-12-31T00:00:00Z or 2014-12-31T00:00+10:00"
 
 
@@ -81,7 +82,9 @@ def read_step(text: str, *, series: str) -> pd.Timedelta:
 
 @lru_cache(maxsize=256)
 def _length(text: str) -> pd.Timedelta | None:
-    """A positive length; None where it is none."""
+    """A positive length; None where it is none. A month and a year are none: pandas takes `P1M` for a minute."""
+    if _CIVIL.match(text):
+        return None
     try:
         step = pd.Timedelta(text)
     except ValueError:

@@ -19,6 +19,8 @@ from forecast.errors import DeclarationError
 _simulated: ContextVar[pd.Timestamp | None] = ContextVar("simulated_now", default=None)
 DAYS_OF = "days:"
 """Before a zone's name: the clock of a daily table, on which every civil day of that zone counts 24 hours."""
+_CIVIL = re.compile(r"\s*[+-]?P[^T]*[MY]", re.IGNORECASE)
+"""Months and years of ISO 8601; pandas takes `P1M` for a minute."""
 _OFFSET = re.compile(r"^(?:UTC)?([+-])(\d{1,2}):?(\d{2})?$")
 
 
@@ -103,6 +105,8 @@ def duration(text: str, what: str) -> pd.Timedelta:
     expected = "a length such as 30min, 1h or 1D"
     if not any(one.isalpha() or one == ":" for one in text):
         raise DeclarationError(f"{what} is '{text}', a length without a unit", expected, "add the unit")
+    if _CIVIL.match(text):
+        raise DeclarationError(f"{what} is '{text}', in months or years, which differ in length", expected)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # "1H" and "30T" are what older pandas taught
