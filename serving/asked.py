@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from starlette.exceptions import HTTPException
 
 from forecast import clock
 from forecast.calendars import is_day_clock, moment_inside, parse_gate
@@ -13,9 +14,12 @@ from forecast.errors import DataError, DeclarationError, RequestError
 from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec, due
 from forecast.store.catalogue import Entry
 from forecast.tables import power_unit
-from serving.bodies import ForecastRequest
+from serving.bodies import LONGEST_NAME, ForecastRequest
 from serving.periods import check_step
-from serving.stamps import read_stamp
+from serving.stamps import read_stamp, written
+
+CLOCKS_DIFFER = pd.Timedelta(minutes=1)
+"""A caller's clock may be so much ahead of the service's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +93,20 @@ class Asked:
         return next(iter(moments.values()))
 
     def known_until(self, cutoff: pd.Timestamp | None, zone: str) -> pd.Timestamp:
-        """The moment whose knowledge counts: `as_of`, else the cutoff, else now; never one after the cutoff."""
+        """The moment whose knowledge counts: `as_of`, else the cutoff, else now; never one after the cutoff.
+
+        Raises:
+            RequestError: `as_of` has not come yet; what will be known then nobody can say.
+        """
         if self.request.as_of is not None:
-            moment = moment_inside(read_stamp(self.request.as_of, column="as_of"), zone)
+            told = read_stamp(self.request.as_of, column="as_of")
+            if told > clock.now() + CLOCKS_DIFFER:
+                raise RequestError(
+                    f"as_of is {written(told)}, which has not come yet",
+                    f"a moment up to now ({written(clock.now().floor('s'))})",
+                    "leave it out for all that is known now", column="as_of",
+                )  # fmt: skip
+            moment = moment_inside(told, zone)
             return moment if cutoff is None else min(moment, cutoff)
         return cutoff if cutoff is not None else moment_inside(clock.now(), zone)
 
@@ -145,8 +160,13 @@ class Asked:
             )  # fmt: skip
 
 
+def unknown(name: str) -> HTTPException:
+    """That an address names a series which the store does not know."""
+    return HTTPException(404, f"the store holds no series '{name[:LONGEST_NAME]}'; GET /v1/series lists them")
+
+
 def no_series(missing: Sequence[str]) -> RequestError:
-    """That the store does not know some series."""
+    """That a question is about series which the store does not know."""
     return RequestError(
         f"the store holds no series {', '.join(map(repr, missing[:5]))}", "series that it holds",
         "GET /v1/series lists them; send the history with the request, or POST it to /v1/observations",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 LARGEST = 1e12
 """No demand and no weather is larger, in any unit; float32 would make such a number infinite further on."""
@@ -14,6 +15,24 @@ Numbers = Annotated[list[Number | None], Field(fail_fast=True)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Stamps = Annotated[list[str], Field(fail_fast=True)]
 Unit = Literal["MW", "kW", "GW", "MWh", "kWh"]
+
+LONGEST_NAME = 200
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def plain_name(text: str) -> str:
+    """A name as it came.
+
+    Raises:
+        ValueError: it holds control characters, which no store keeps and no log shows.
+    """
+    if _CONTROL.search(text):
+        raise ValueError("a name holds a control character (U+0000 to U+001F, or U+007F)")
+    return text
+
+
+Plain = Annotated[str, AfterValidator(plain_name)]
+"""Text that names something, in a body, an address or a query."""
 
 _DS = "START of each period, ISO 8601 with zone or offset, ascending."
 _START = "Instead of `ds`: START of the first period; together with `step`."
@@ -68,7 +87,7 @@ class Future(Clocked):
 class SeriesBody(StrictBody):
     """One metered demand."""
 
-    unique_id: str = Field(min_length=1, max_length=200, description="Its name, as the answer repeats it.")
+    unique_id: Plain = Field(min_length=1, max_length=LONGEST_NAME, description="Its name, as the answer repeats it.")
     zone: str | None = Field(None, description="Its civil zone, as `Australia/Melbourne`; the model's where left out.")
     history: History | None = Field(
         None, description="Where left out, the store is asked; `unique_id` is its name there."

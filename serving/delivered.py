@@ -14,12 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from forecast import clock
-from forecast.calendars import checked_days, inside
-from forecast.errors import DataError, DeclarationError, RequestError
+from forecast.calendars import checked_days, inside, is_day_clock
+from forecast.errors import DataError, RequestError
 from forecast.store import Batch
+from forecast.store.catalogue import Entry
 from forecast.tables import Columns, SeriesInfo
-from serving.bodies import LARGEST, Clocked, Number, StrictBody
+from serving.bodies import LARGEST, LONGEST_NAME, Clocked, Number, Plain, StrictBody, plain_name
+from serving.contradictions import check_agreeing
+from serving.introduced import DAY, Introduced
 from serving.stamps import Nanoseconds, read_stamp, read_stamps, read_step
 
 Stated = Annotated[list[str | None], Field(fail_fast=True)]
@@ -39,10 +41,10 @@ class Measured(Clocked):
 class SeriesObservations(StrictBody):
     """What is new of one series."""
 
-    unique_id: str = Field(min_length=1, max_length=200)
+    unique_id: Plain = Field(min_length=1, max_length=LONGEST_NAME)
     zone: str | None = Field(None, description="Its civil zone; stays as it is where left out.")
     unit: str | None = Field(None, description="Of `y`: MW, kW, GW, MWh or kWh; of a new series MW where left out.")
-    step: str | None = Field(None, description="Length of a period; needed for a new series with one row only.")
+    step: str | None = Field(None, description="Length of a period; needed for a new series of one row, in `ds`.")
     delay: str | None = Field(None, description="How long after its period's end a value is known, as `6h`.")
     static: dict[str, Number] = Field({}, description="Static covariates by name.")
     history: Measured | None = Field(None, description="What was measured.")
@@ -67,27 +69,35 @@ class Delivered:
         parts: one table per series and part: `unique_id`, `ds`, `available_at`, numbers.
         ahead: columns that are known ahead.
         infos: what is said of the series.
+        names: of the series.
+        zones: clocks on which stamps are kept: a zone, or the civil days of one.
     """
 
     parts: Sequence[pd.DataFrame]
     ahead: frozenset[str]
     infos: tuple[SeriesInfo, ...] = ()
     names: tuple[str, ...] = field(default=())
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, body: Observations, zones: Mapping[str, str]) -> Delivered:
+    def of(cls, body: Observations, entries: Mapping[str, Entry]) -> Delivered:
         """Reads a body.
 
         Args:
             body: as it was sent.
-            zones: of series that the store knows.
+            entries: the series that the store knows.
 
         Raises:
             DataError, DeclarationError, RequestError: it holds what cannot be read; the place is named.
         """
-        parts, ahead = [], set(body.known)
+        parts, ahead, infos = [], set(body.known), []
+        zones: dict[str, str] = {}
         for one in body.series:
-            zone = one.zone or zones.get(one.unique_id, "UTC")
+            said = {name: getattr(one, name) for name in ("unique_id", "zone", "unit", "step", "delay", "static")}
+            introduced = Introduced(said, one.history, one.future)
+            zone, info = introduced.info(entries.get(one.unique_id), zones.get(one.unique_id))
+            zones[one.unique_id] = zone
+            infos.append(info)
             for part in (one.history, one.future):
                 if part is not None:
                     parts.append(_frame(one.unique_id, part, zone))
@@ -95,7 +105,7 @@ class Delivered:
         if "y" in ahead:
             raise RequestError("`y` is known ahead", "covariates only", "send measured demand in `history`", column="y")
         names = tuple(dict.fromkeys(one.unique_id for one in body.series))
-        return cls(parts, frozenset(ahead), tuple(_info(one) for one in body.series), names)
+        return cls(parts, frozenset(ahead), tuple(infos), names, zones)
 
     @property
     def rows(self) -> int:
@@ -107,6 +117,9 @@ class Delivered:
 
         Args:
             roles: by name of the columns that the store knows.
+
+        Raises:
+            DataError, RequestError: two numbers are told of one period, or a column has no possible name.
         """
         filled = [part for part in self.parts if len(part)]
         frame = pd.concat(filled, ignore_index=True) if filled else _empty()
@@ -117,11 +130,12 @@ class Delivered:
                 f"a column is called {odd[0]!r:.80}", "a letter or digit, then up to 63 of them, or of _ .:%/+-",
                 "rename it", column=odd[0][:64],
             )  # fmt: skip
+        check_agreeing(frame, self.zones)
         known = tuple(name for name in names if name in self.ahead or roles.get(name) == "known")
         return Batch(frame, Columns(tuple(name for name in names if name not in known), known), self.infos)
 
 
-def read_csv(raw: bytes, known: Iterable[str], zones: Mapping[str, str]) -> Delivered:
+def read_csv(raw: bytes, known: Iterable[str], entries: Mapping[str, Entry]) -> Delivered:
     """A long table as text: `unique_id`, `ds`, numbers, and `available_at` where it is told.
 
     Raises:
@@ -147,18 +161,37 @@ def read_csv(raw: bytes, known: Iterable[str], zones: Mapping[str, str]) -> Deli
     columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
     if not rows:
         return Delivered([], frozenset(known))
+    _check_names(columns["unique_id"])
     names = np.array(columns["unique_id"], dtype=object)
+    zones = {name: one.info.zone for name, one in entries.items() if one.info.zone is not None}
     data: dict[str, object] = {"unique_id": names, "ds": _csv_stamps(names, columns["ds"], zones)}
     if "available_at" in columns:
         data["available_at"] = _stated(columns["available_at"], None, "UTC")
     data |= {name: _numbers(name, cells) for name, cells in columns.items() if name not in KEYS}
     frame = pd.DataFrame(data)
-    return Delivered([frame], frozenset(known), names=tuple(dict.fromkeys(map(str, names))))
+    return Delivered([frame], frozenset(known), names=tuple(dict.fromkeys(map(str, names))), zones=zones)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    odd = [row for row, name in enumerate(names) if not _is_name(name)]
+    if odd:
+        raise DataError(
+            f"{len(odd)} names of series are empty, too long or hold control characters",
+            f"1 to {LONGEST_NAME} characters, none of them U+0000 to U+001F or U+007F", column="unique_id",
+            stamps=[f"line {row + 2}: {names[row]!r:.40}" for row in odd[:6]],
+        )  # fmt: skip
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return 1 <= len(plain_name(text)) <= LONGEST_NAME
+    except ValueError:
+        return False
 
 
 def _csv_stamps(names: npt.NDArray[np.object_], texts: Sequence[str], zones: Mapping[str, str]) -> pd.DatetimeIndex:
     ds = read_stamps(texts, series=None, column="ds")
-    for name in {str(one) for one in names if zones.get(str(one), "").startswith(clock.DAYS_OF)}:
+    for name in {str(one) for one in names if is_day_clock(zones.get(str(one)))}:
         mine = names == name
         ds[mine] = checked_days(pd.DatetimeIndex(ds[mine], tz="UTC"), zones[name]).asi8
     return pd.DatetimeIndex(ds, tz="UTC")
@@ -199,8 +232,17 @@ def _stamps(name: str, part: Measured, size: int, zone: str) -> Nanoseconds:
     else:
         assert part.start is not None
         assert part.step is not None
-        step = read_step(part.step, series=name)
-        ds = read_stamp(part.start, series=name, column="start").value + step.value * np.arange(size, dtype=np.int64)
+        step, start = read_step(part.step, series=name), read_stamp(part.start, series=name, column="start")
+        counted = step.value * np.arange(size, dtype=np.int64)
+        if is_day_clock(zone) and step % DAY == pd.Timedelta(0):
+            # Civil days, of 23 and 25 hours too.
+            first = int(_on_clock(name, np.array([start.value], dtype=np.int64), zone)[0])
+            return first + counted
+        ds = start.value + counted
+    return _on_clock(name, ds, zone)
+
+
+def _on_clock(name: str, ds: Nanoseconds, zone: str) -> Nanoseconds:
     try:
         return np.asarray(checked_days(pd.DatetimeIndex(ds, tz="UTC"), zone).asi8)
     except DataError as error:
@@ -213,14 +255,6 @@ def _stated(texts: Sequence[str | None], name: str | None, zone: str) -> pd.Date
     read = read_stamps([texts[row] or "" for row in told], series=name, column="available_at")
     moments[told] = inside(pd.DatetimeIndex(read, tz="UTC"), zone).asi8
     return pd.DatetimeIndex(moments.view("datetime64[ns]")).tz_localize("UTC")
-
-
-def _info(one: SeriesObservations) -> SeriesInfo:
-    said = {name: getattr(one, name) for name in ("unique_id", "zone", "unit", "step", "delay", "static")}
-    try:
-        return SeriesInfo(**said)
-    except DeclarationError as error:
-        raise DeclarationError(error.found, error.expected, series=one.unique_id) from None
 
 
 def _empty() -> pd.DataFrame:

@@ -47,7 +47,7 @@ def stored_examples(spec: ForecasterSpec) -> dict[str, dict[str, Any]]:
     """By name: what is posted to the store, and then a forecast that reads it from there."""
     until = pd.Timestamp(spec.trained_until).floor(spec.step)
     name = f"{spec.series[0]} (example)"
-    series = {**_written_out(spec, until), "unique_id": name, "zone": spec.zone, "unit": spec.unit}
+    series = {**_written_out(spec, until), "unique_id": name, "zone": clock.lived_zone(spec.zone), "unit": spec.unit}
     lines = zip(series["history"]["ds"], series["history"]["y"], strict=True)
     table = "".join(f'"{name}",{ds},{y}\n' for ds, y in lines)
     return {

@@ -14,7 +14,7 @@ from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec, day_span
 from forecast.store import Store, catalogue
 from forecast.store.catalogue import TARGET, Entry
 from forecast.store.tokens import Tokens
-from serving.asked import Asked
+from serving.asked import Asked, unknown
 from serving.bodies import ForecastRequest
 from serving.held import SECOND, Held, Ints, last_known, read_held
 from serving.stamps import write_step, written
@@ -53,14 +53,17 @@ def requirements(store: Store, wanted: Wanted, spec: ForecasterSpec) -> dict[str
     """What a forecast of one series needs, and what is missing.
 
     Raises:
-        RequestError, DataError: the store does not hold the series, or the model cannot read it.
+        HTTPException: 404, the store does not hold the series.
+        RequestError, DataError: the model cannot read it, or a parameter is wrong.
     """
     asked = wanted.asked(spec)
     with store.snapshot() as connection:
         entries = catalogue.entries(connection, [wanted.name])
-        lacking = _static(entries.get(wanted.name), spec)
+        if wanted.name not in entries:
+            raise unknown(wanted.name)
         asked.check(entries, static=False)
         entry, zone = entries[wanted.name], entries[wanted.name].info.zone or "UTC"
+        lacking = [name for name in spec.static if name not in entry.info.static]
         cutoff = asked.cutoff({wanted.name: zone})
         moment = asked.known_until(cutoff, zone)
         if cutoff is None:
@@ -75,10 +78,6 @@ def requirements(store: Store, wanted: Wanted, spec: ForecasterSpec) -> dict[str
         "as_of": clock.told(moment.value), "cutoff": clock.told(cutoff.value), "static_missing": lacking,
         "columns": [clock.column(name, asked.reach, ahead=name in spec.known) for name in spec.columns.dynamic],
     }  # fmt: skip
-
-
-def _static(entry: Entry | None, spec: ForecasterSpec) -> list[str]:
-    return [name for name in spec.static if entry is not None and name not in entry.info.static]
 
 
 def _until(asked: Asked, cutoff: pd.Timestamp, zone: str) -> pd.Timestamp:

@@ -79,8 +79,9 @@ def _store(store: Store, raw: bytes, media: str, known: Sequence[str], key: str 
         named = None if body is None else [one.unique_id for one in body.series]
         entries = catalogue.entries(connection, named)
         roles = {name: role for name, (_, role) in catalogue.variables(connection).items()}
-    zones = {name: one.info.zone for name, one in entries.items() if one.info.zone is not None}
-    delivered = Delivered.of(body, zones) if body is not None else read_csv(raw, known, zones)
+    # Of what only a request has named, whoever tells is the first.
+    told = {name: one for name, one in entries.items() if not one.asked}
+    delivered = Delivered.of(body, told) if body is not None else read_csv(raw, known, told)
     _check_size(delivered, settings)
     batch = delivered.batch(roles)
     if key is None:

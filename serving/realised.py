@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, Field
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from forecast.monitoring import Realised, Score, realised
 from forecast.store import Store, catalogue
 from serving.answers import JsonAnswer
+from serving.asked import unknown
+from serving.bodies import Plain
 from serving.dependencies import ServiceNow
 from serving.problems import Problem
 from serving.stamps import written
@@ -72,7 +73,7 @@ class SkillAnswer(BaseModel):
     },
 )  # fmt: skip
 async def get_skill(
-    unique_id: str, service: ServiceNow,
+    unique_id: Plain, service: ServiceNow,
     day: Annotated[date | None, BeforeValidator(_written_out), Query(
         ge=FIRST_DAY, le=LAST_DAY, description="A civil day of the series. Where left out: the last one that is "
         "over and complete, else the last one that can be judged.",
@@ -89,7 +90,7 @@ async def get_skill(
 def _judged(store: Store, unique_id: str, day: date | None) -> Realised:
     with store.snapshot() as connection:
         if not catalogue.entries(connection, [unique_id]):
-            raise HTTPException(404, f"the store holds no series {unique_id}")
+            raise unknown(unique_id)
     return realised(store, unique_id, day)
 
 

@@ -19,8 +19,8 @@ from forecast.store.kept import Kept, kept_of, kept_under
 from forecast.tables import quantile_column
 from serving import formats
 from serving.answers import JsonAnswer
-from serving.asked import no_series
-from serving.bodies import ForecastAnswer
+from serving.asked import unknown
+from serving.bodies import ForecastAnswer, Plain
 from serving.dependencies import ServiceNow
 from serving.problems import Problem
 from serving.stamps import read_stamp, written
@@ -32,7 +32,7 @@ MOST = 1000
 DAY = r"^(19|20|21)\d\d-\d\d-\d\d$"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     406: {"model": Problem, "description": "No format that you accept"},
-    422: {"model": Problem, "description": "A parameter is wrong, or the store holds no such series"},
+    422: {"model": Problem, "description": "A parameter is wrong"},
     503: {"model": Problem, "description": "The store does not answer"},
 }
 
@@ -71,7 +71,7 @@ class RecordedForecasts(BaseModel):
     },
 )  # fmt: skip
 async def get_forecast(
-    request: Request, service: ServiceNow, id: Annotated[str, Path(min_length=1, max_length=200)]
+    request: Request, service: ServiceNow, id: Annotated[Plain, Path(min_length=1, max_length=200)]
 ) -> Response:
     """The answer as it was given, bit for bit; options are not kept."""
     media = formats.chosen(request)
@@ -83,11 +83,14 @@ async def get_forecast(
 
 @router.get(
     "/forecasts", summary="What was said of a series",
-    responses={200: {"model": RecordedForecasts, "content": formats.TABLES}, **_REFUSALS},
+    responses={
+        200: {"model": RecordedForecasts, "content": formats.TABLES},
+        404: {"model": Problem, "description": "The store holds no such series"}, **_REFUSALS,
+    },
 )  # fmt: skip
 async def get_forecasts(
     request: Request, service: ServiceNow,
-    series: Annotated[str, Query(min_length=1, max_length=200, description="Its name.")],
+    series: Annotated[Plain, Query(min_length=1, max_length=200, description="Its name.")],
     delivery_day: Annotated[str | None, Query(pattern=DAY, description="Only what was asked for this day.")] = None,
     as_of: Annotated[str | None, Query(max_length=40, description="Only what was issued by then, with zone.")] = None,
     first: Annotated[str | None, Query(max_length=40, description="Only what reaches this stamp or later.")] = None,
@@ -115,7 +118,7 @@ def _of(store: Store, series: str, wanted: dict[str, Any]) -> list[Kept]:
     with store.snapshot() as connection:
         found = kept_of(connection, series, **wanted)
         if not found and not catalogue.entries(connection, [series]):
-            raise no_series([series])
+            raise unknown(series)
     return found
 
 

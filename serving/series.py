@@ -9,7 +9,6 @@ import pandas as pd
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, func, select
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,6 +19,8 @@ from forecast.store.catalogue import TARGET, Entry
 from forecast.store.schema import OBSERVATION, SERIES
 from serving import formats
 from serving.answers import JsonAnswer
+from serving.asked import unknown
+from serving.bodies import Plain
 from serving.dependencies import ServedNow, ServiceNow
 from serving.needs import Wanted, requirements
 from serving.problems import Problem
@@ -30,12 +31,13 @@ router = APIRouter(prefix="/v1", tags=["series"])
 
 MOST_SERIES, MOST_PERIODS = 1000, 50_000
 DAY = r"^(19|20|21)\d\d-\d\d-\d\d$"
-Name = Annotated[str, Path(min_length=1, max_length=200, description="Of the series.")]
+Name = Annotated[Plain, Path(min_length=1, max_length=200, description="Of the series.")]
 Stamp = Annotated[str | None, Query(max_length=40, description="ISO 8601 with zone.")]
 _DOWN: dict[int | str, dict[str, Any]] = {503: {"model": Problem, "description": "The store does not answer"}}
 _WRONG: dict[int | str, dict[str, Any]] = {
-    422: {"model": Problem, "description": "A parameter is wrong, or the store holds no such series"}, **_DOWN,
+    422: {"model": Problem, "description": "A parameter is wrong"}, **_DOWN,
 }  # fmt: skip
+_NONE: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "There is no such series"}}
 
 
 class SeriesDescription(BaseModel):
@@ -108,7 +110,7 @@ class ObservationsAnswer(BaseModel):
 @router.get("/series", summary="The series that the store holds", responses={200: {"model": SeriesList}, **_WRONG})
 async def get_series(
     service: ServiceNow,
-    after: Annotated[str | None, Query(max_length=200, description="Only names behind this one.")] = None,
+    after: Annotated[Plain | None, Query(max_length=200, description="Only names behind this one.")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_SERIES)] = 100,
 ) -> Response:
     """Names, zones, units and spans, in the order of the names, so many at a time."""
@@ -117,7 +119,7 @@ async def get_series(
 
 @router.get(
     "/series/{unique_id:path}/requirements", summary="What a forecast of a series needs",
-    responses={200: {"model": SeriesNeeds}, **_WRONG},
+    responses={200: {"model": SeriesNeeds}, **_NONE, **_WRONG},
 )  # fmt: skip
 async def get_requirements(
     service: ServiceNow, served: ServedNow, unique_id: Name, as_of: Stamp = None,
@@ -135,7 +137,7 @@ async def get_requirements(
 
 @router.get(
     "/series/{unique_id:path}/observations", summary="Stored values of a series",
-    responses={200: {"model": ObservationsAnswer, "content": formats.TABLES}, **_WRONG},
+    responses={200: {"model": ObservationsAnswer, "content": formats.TABLES}, **_NONE, **_WRONG},
 )  # fmt: skip
 async def get_observations(
     request: Request, service: ServiceNow, unique_id: Name,
@@ -160,15 +162,13 @@ async def get_observations(
 # Last: a name may hold slashes.
 @router.get(
     "/series/{unique_id:path}", summary="What is known of a series",
-    responses={
-        200: {"model": SeriesDescription}, 404: {"model": Problem, "description": "There is no such series"}, **_DOWN,
-    },
+    responses={200: {"model": SeriesDescription}, **_NONE, **_WRONG},
 )  # fmt: skip
 async def get_one_series(service: ServiceNow, unique_id: Name) -> Response:
     """Its zone, unit, step and place, and from when to when it has values."""
     found = await service.keeper.ask(_one, unique_id)
     if found is None:
-        raise HTTPException(404, f"the store holds no series '{unique_id}'; GET /v1/series lists them")
+        raise unknown(unique_id)
     return JsonAnswer(found)
 
 

@@ -111,6 +111,9 @@ DATA_MISTAKES: dict[str, tuple[Change, str | None, list[str], str]] = {
     "late stamp of another length": (
         lambda b: history(b).update(available_at=[None]), "available_at", [], "1 values beside 960 stamps",
     ),
+    "step of a month": (
+        lambda b: history(b).update(start=history(b).pop("ds")[0], step="P1M"), "step", [], "step 'P1M' is no length",
+    ),
     "step that is none": (
         lambda b: history(b).update(start=history(b).pop("ds")[0], step="soon"), "step", [], "step 'soon' is no length",
     ),
@@ -216,6 +219,10 @@ SERIES_MISTAKES: dict[str, tuple[Change, str, str, str]] = {
     ),
     "unknown zone": (lambda b: north(b).update(zone="Mars/Base"), "declaration", "zone", "zone 'Mars/Base' is not"),
     "a file as zone": (lambda b: north(b).update(zone="../../etc/passwd"), "declaration", "zone", "is not known"),
+    "control characters": (
+        lambda b: b["series"].insert(1, {**north(b), "unique_id": "a\x00"}), "request", "unique_id",
+        "unique_id: a name holds a control character",
+    ),
     "twice": (lambda b: b["series"].append(north(b)), "request", "unique_id", "the series comes twice"),
 }  # fmt: skip
 
@@ -226,7 +233,8 @@ def test_mistakes_of_a_series(client: TestClient, ask: Any, name: str) -> None:
     content = ask.body(CUTOFF)
     change(content)
     problem = ask.refused(client, content)
-    assert (problem["type"], problem["series"], problem["column"]) == (f"/problems/{kind}", "north", column)
+    assert (problem["type"], problem["column"]) == (f"/problems/{kind}", column)
+    assert problem["series"] == ("a\x00" if name == "control characters" else "north")
     assert told in problem["detail"]
 
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from forecast import clock
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
-from forecast.store import Store
+from forecast.store import Store, catalogue
 from serving import create_app
 from tests.serving.conftest import Ask
 
@@ -127,6 +127,13 @@ HISTORY = {"ds": ["2014-01-01T00:00Z", "2014-01-01T01:00Z"], "y": [1.0, 2.0]}
         ({"history": {**HISTORY, "a\nb": [1.0, 2.0]}}, "a column is called"),
         ({"history": {**HISTORY, "ds": ["2014-01-01T00:30Z", "2014-01-01T01:30Z"]}}, ""),
         ({"history": {**HISTORY, "y": [1.0, "x"]}}, "not numbers"),
+        ({"history": HISTORY, "delay": "-6h"}, "a value cannot be known before its period ended"),
+        ({"history": HISTORY, "step": "P1M"}, "in months or years"),
+        ({"history": HISTORY, "step": "0h"}, "step is 0h"),
+        ({"history": {"start": "2014-01-01T00:00Z", "step": "P1M", "y": [1.0]}}, "step 'P1M' is no length"),
+        ({"history": HISTORY, "zone": "days:Europe/Lisbon"}, "such as Europe/Lisbon"),
+        ({"history": HISTORY, "unique_id": "\x00"}, "a name holds a control character"),
+        ({"history": HISTORY, "unique_id": "a\nb"}, "a name holds a control character"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(
@@ -145,6 +152,9 @@ def test_csv_that_is_wrong_is_named(settings: Settings, plain: Forecaster, tmp_p
         "": "the header is empty", "ds,y\n": "the header is ds, y", "unique_id,ds,y\na,2014-01-01T00:00Z\n": "1 lines",
         "unique_id,ds,y\na,2014-01-01T00:00Z,nan\n": "line 2: 'nan'", "unique_id,ds,y,y\n": "each once",
         "unique_id,ds,y\na,2014-01-01,1\n": "no zone",
+        "unique_id,ds,y\na\0,2014-01-01T00:00Z,1\n": "control characters",
+        "unique_id,ds,y\n,2014-01-01T00:00Z,1\n": "empty",
+        "unique_id,ds,y\na,2014-01-01T00:00Z,1\na,2014-01-01T00:00Z,2\n": "1 stamps occur twice, with",
     }  # fmt: skip
     url = f"sqlite:///{tmp_path}/csv.db"
     with TestClient(create_app(settings.model_copy(update={"store": url}), plain)) as client:
@@ -154,3 +164,75 @@ def test_csv_that_is_wrong_is_named(settings: Settings, plain: Forecaster, tmp_p
             assert words in answer.json()["detail"]
         assert client.post("/v1/observations", content=b"\xff", headers={"content-type": "text/csv"}).status_code == 422
         assert client.post("/v1/observations", content=b"x", headers={"content-type": "text/xml"}).status_code == 415
+
+
+AT = ["2014-01-01T00:00Z", "2014-01-01T00:00Z", "2014-01-01T01:00Z"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"history": {"ds": AT, "y": [1.0, 2.0, 3.0]}}],
+        [{"history": {"ds": AT[1:], "y": [1.0, 3.0]}}, {"history": {"ds": AT[1:], "y": [2.0, 3.0]}}],
+        [{"history": {"ds": AT, "y": [1.0, 2.0, 3.0], "available_at": ["2014-01-02T00:00Z"] * 3}}],
+    ],
+)
+def test_two_numbers_for_one_period_are_refused(client: TestClient, parts: list[Any]) -> None:
+    other = {"unique_id": "b", "history": HISTORY}
+    problem = post(client, {"series": [other, *({"unique_id": "a", **one} for one in parts)]}, 422)
+    assert (problem["type"], problem["series"], problem["column"]) == ("/problems/data", "a", "ds")
+    assert problem["stamps"] == ["2014-01-01T00:00Z"]
+    assert "1 stamps occur twice" in problem["detail"]
+    assert client.get("/v1/series/b").status_code == 404
+
+
+def test_the_same_number_twice_and_a_correction_are_no_contradiction(client: TestClient) -> None:
+    twice = {"ds": AT, "y": [1.0, 1.0, 3.0], "humidity": [None, 5.0, None]}
+    told = post(client, {"series": [{"unique_id": "a", "history": twice}]})
+    assert (told["new"], told["unchanged"]) == (3, 1)
+    issues = [None, "2014-02-01T00:00Z", None]
+    corrected = {"ds": AT, "y": [1.0, 2.0, 3.0], "available_at": issues}
+    assert post(client, {"series": [{"unique_id": "a", "history": corrected}]})["revised"] == 1
+
+
+def test_a_new_meter_begins_with_one_value(client: TestClient) -> None:
+    first = {"start": "2014-01-01T00:00Z", "step": "PT1H", "y": [1.0]}
+    assert post(client, {"series": [{"unique_id": "a", "history": first}]})["new"] == 1
+    assert client.get("/v1/series/a").json()["step"] == "PT60M"
+    problem = post(client, {"series": [{"unique_id": "b", "history": {"ds": AT[:1], "y": [1.0]}}]}, 422)
+    assert "nothing tells the frequency" in problem["detail"]
+
+
+LISBON = "Europe/Lisbon"
+
+
+def midnights(first: str, days: int) -> list[str]:
+    found = pd.date_range(first, periods=days, freq="D", tz=LISBON).tz_convert("UTC")
+    return [f"{one:%Y-%m-%dT%H:%MZ}" for one in found]
+
+
+def test_daily_values_of_a_zone_with_summer_time_are_kept_by_civil_days(client: TestClient, store_url: str) -> None:
+    ds = midnights("2014-03-25", 10)
+    days = {"unique_id": "a", "zone": LISBON, "history": {"ds": ds, "y": list(map(float, range(10)))}}
+    assert post(client, {"series": [days]})["new"] == 10
+    assert post(client, {"series": [days]})["unchanged"] == 10
+    more = {"start": midnights("2014-10-20", 1)[0], "step": "P1D", "y": [5.0] * 10}
+    assert post(client, {"series": [{"unique_id": "a", "zone": LISBON, "history": more}]})["new"] == 10
+    counted = {"unique_id": "b", "zone": LISBON, "history": {"start": ds[0], "step": "P1D", "y": [5.0] * 10}}
+    assert post(client, {"series": [counted]})["new"] == 10
+    one = {"unique_id": "c", "zone": LISBON, "step": "P1D", "history": {"ds": ds[:1], "y": [5.0]}}
+    assert post(client, {"series": [one]})["new"] == 1
+    with Store.open(store_url) as store, store.snapshot() as connection:
+        kept = {name: one.info.zone for name, one in catalogue.entries(connection).items()}
+    assert kept == dict.fromkeys("abc", f"days:{LISBON}")
+    for name in "ab":
+        assert client.get(f"/v1/series/{name}/observations?first={ds[0]}&limit=10").json()["ds"] == [
+            f"{stamp[:-1]}:00Z" for stamp in ds
+        ]
+    listed = client.get("/v1/series")
+    assert {one["zone"] for one in listed.json()["series"]} == {LISBON}
+    other = post(client, {"series": [{**days, "zone": "Europe/Berlin"}]}, 422)
+    assert "the store counts its civil days in Europe/Lisbon" in other["detail"]
+    odd = {"unique_id": "a", "history": {"ds": [ds[0], ds[0]], "y": [1.0, 2.0]}}
+    assert post(client, {"series": [odd]}, 422)["stamps"] == [ds[0]]
+    assert "days:" not in listed.text + str(other)

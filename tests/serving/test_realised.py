@@ -74,7 +74,7 @@ def test_a_day_without_a_forecast_says_so(asked: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "status"),
     [(f"{NAME}/skill?day={day}", 422) for day in ("yesterday", "2026-02-30", "9999-12-31", "0")]
-    + [("nobody/skill", 404), ("x%00y/skill", 404), (f"{'x' * 300}/skill", 404)],
+    + [("nobody/skill", 404), ("x%00y/skill", 422), (f"{'x' * 300}/skill", 404)],
 )
 def test_refusals_are_problems(asked: TestClient, path: str, status: int) -> None:
     answer = asked.get(f"/v1/series/{path}")

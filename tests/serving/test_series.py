@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
+from forecast import clock
 from forecast.forecaster import Forecaster
 from forecast.settings import Settings
 from forecast.store import Batch, Store
@@ -19,6 +20,11 @@ from tests.serving.conftest import COLUMNS, Ask
 HOUR = pd.Timedelta("1h")
 CUTOFF = pd.Timestamp("2014-04-15T10:00Z")
 GAP = (CUTOFF - 30 * HOUR, CUTOFF - 28 * HOUR)
+
+
+def now() -> str:
+    """The present moment as a request has it."""
+    return f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.fixture
@@ -86,10 +92,10 @@ def test_what_was_named_as_missing_is_all_that_was_missing(client: TestClient, a
             part = "future" if one["role"] == "known ahead" else "history"
             body = {"unique_id": "east", part: {"ds": ds, one["name"]: [5.0] * len(ds)}}
             assert client.post("/v1/observations", json={"series": [body]}).status_code == 200
-    after = client.get("/v1/series/east/requirements", params={"horizon": 24, "as_of": "2099-01-01T00:00Z"}).json()
+    after = client.get("/v1/series/east/requirements", params={"horizon": 24, "as_of": now()}).json()
     assert [one["missing"] for one in after["columns"]] == [0, 0, 0]
     question = {"series": [{"unique_id": "east"}], "horizon": 24, "store": False}
-    warnings = ask.post(client, {**question, "cutoff": needs and "2014-04-15T10:00Z", "as_of": "2099-01-01T00:00Z"})
+    warnings = ask.post(client, {**question, "cutoff": needs and "2014-04-15T10:00Z", "as_of": now()})
     assert any("misses 24 of 24" in one for one in before)
     assert not any("misses 24 of 24" in one for one in warnings["warnings"])
 
@@ -112,13 +118,18 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("/v1/series", {"limit": 10**6}),
     ("/v1/series/east/observations", {"first": "x"}),
     ("/v1/series/east/observations", {"limit": 10**9}),
-    ("/v1/series/nobody/observations", {}),
-    ("/v1/series/nobody/requirements", {}),
     ("/v1/series/east/requirements", {"horizon": 10**6}),
     ("/v1/series/east/requirements", {"gate": "D-1T10:00"}),
     ("/v1/series/east/requirements", {"delivery_day": "2014-02-30"}),
     ("/v1/forecasts", {}),
-    ("/v1/forecasts", {"series": "nobody"}),
+    ("/v1/series", {"after": "a\x00"}),
+    ("/v1/series/a%00", {}),
+    ("/v1/series/a%09b", {}),
+    ("/v1/series/a%00/observations", {}),
+    ("/v1/series/a%00/requirements", {}),
+    ("/v1/series/a%7F/skill", {}),
+    ("/v1/forecasts/%00", {}),
+    ("/v1/forecasts", {"series": "ea\x00st"}),
     ("/v1/forecasts", {"series": "east", "limit": 10**6}),
 ]
 
@@ -128,3 +139,21 @@ def test_wrong_parameters_are_named(client: TestClient) -> None:
         answer = client.get(path, params=parameters)
         assert answer.status_code == 422, (path, parameters, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_series_that_is_not_there_is_not_found(client: TestClient) -> None:
+    for path in ("series/nobody", "series/nobody/observations", "series/nobody/requirements", "series/nobody/skill",
+                 "forecasts?series=nobody"):  # fmt: skip
+        answer = client.get(f"/v1/{path}")
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
+        assert "no series 'nobody'" in answer.json()["detail"]
+
+
+def test_what_will_be_known_later_is_not_asked(client: TestClient, ask: Ask) -> None:
+    problem = client.get("/v1/series/east/requirements", params={"as_of": "2099-01-01T00:00Z"})
+    assert problem.status_code == 422
+    question = {"series": [{"unique_id": "east"}], "horizon": 24, "store": False}
+    for told in (problem.json(), ask.refused(client, {**question, "as_of": "2099-01-01T00:00Z"})):
+        assert (told["type"], told["column"]) == ("/problems/request", "as_of")
+        assert "as_of is 2099-01-01T00:00:00Z, which has not come yet" in told["detail"]
+    ask.post(client, {**question, "as_of": now()})

@@ -118,7 +118,8 @@ def delivery_day(day: date | str, zone: Zone) -> tuple[pd.Timestamp, pd.Timestam
     day = civil_date(day)
     start, end = local_midnight(day, zone), local_midnight(day + timedelta(days=1), zone)
     if not exists(day, zone):
+        told = clock.lived_zone(zone) if isinstance(zone, str) else zone
         raise DataError(
-            f"the day {day} does not exist in zone '{zone}', whose clock skipped it", "a day that was lived there"
+            f"the day {day} does not exist in zone '{told}', whose clock skipped it", "a day that was lived there"
         )
     return start, end

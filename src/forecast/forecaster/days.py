@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from forecast import clock
 from forecast.calendars import delivery_day, gate_cutoff
 from forecast.errors import DataError, RequestError
 from forecast.tables import Demand, Forecast, Series
@@ -33,7 +34,7 @@ def day_span(day: Day, zone: str, cutoff: pd.Timestamp) -> Span:
         raise RequestError(error.found, error.expected, error.do) from None
     if end <= cutoff:
         raise RequestError(
-            f"delivery day {day} in {zone} ended at {end:%Y-%m-%dT%H:%MZ}, before the cutoff",
+            f"delivery day {day} in {clock.lived_zone(zone)} ended at {end:%Y-%m-%dT%H:%MZ}, before the cutoff",
             f"a day that ends after {cutoff:%Y-%m-%dT%H:%MZ}", "ask for a later day, or an earlier cutoff",
         )  # fmt: skip
     if end - cutoff > pd.Timedelta(days=MAX_HORIZON_DAYS):
