@@ -237,7 +237,7 @@ def _stamps(name: str, part: Measured, size: int, zone: str) -> Nanoseconds:
         if is_day_clock(zone) and step % DAY == pd.Timedelta(0):
             # Civil days, of 23 and 25 hours too.
             first = int(_on_clock(name, np.array([start.value], dtype=np.int64), zone)[0])
-            return first + counted
+            return np.asarray(first + counted)
         ds = start.value + counted
     return _on_clock(name, ds, zone)
 

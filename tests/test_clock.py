@@ -54,7 +54,9 @@ def test_lengths_of_time_are_read(text: str, minutes: int) -> None:
     assert clock.duration(text, "--freq") == pd.Timedelta(minutes=minutes)
 
 
-@pytest.mark.parametrize("text", ["7", "7.5", "", " ", "+", "a week", "often", "NaT", "1 parsec", "P1M", "P1MT1H"])
+@pytest.mark.parametrize(
+    "text", ["7", "-7", "7.5", "", " ", "+", "a week", "often", "NaT", "1 parsec", "P1M", "P1MT1H"]
+)
 def test_what_is_no_length_is_refused_by_name(text: str) -> None:
     with pytest.raises(DeclarationError, match="--freq is"):
         clock.duration(text, "--freq")
