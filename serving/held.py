@@ -16,9 +16,9 @@ from forecast.store.reading import Rows, Wish, read_rows
 from forecast.store.schema import OBSERVATION
 from forecast.store.tokens import Tokens
 from forecast.tables import output_factor
+from serving.stamps import SECOND
 
 Ints = npt.NDArray[np.int64]
-SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from forecast.errors import ForecastError, StoreDown, StoreError
 from forecast.store import Packed, Said, Store
 from serving.keeping import Keeper
 from serving.questions import Question
+from serving.stamps import SECOND
 from serving.telemetry import Telemetry
 from serving.told import Answered, Stamps
 
@@ -32,7 +33,6 @@ MOST_AT_ONCE = 256
 """Forecasts in one commit; more wait for the next."""
 MOST_FORGOTTEN = 1000
 """Fire-and-forget answers that may wait; more are dropped."""
-SECOND = 1_000_000_000
 log = logging.getLogger("serving")
 
 

@@ -19,11 +19,12 @@ from forecast.store.catalogue import Entry
 from forecast.store.tokens import tokens
 from serving.asked import Asked, no_series
 from serving.bodies import ForecastRequest
-from serving.held import SECOND, Held, last_known, read_held
+from serving.held import Held, last_known, read_held
 from serving.keeping import Keeper
 from serving.questions import Question
 from serving.rows import ahead_of
 from serving.shelf import Shelf
+from serving.stamps import SECOND
 from serving.table import HORIZON_S, Ahead, Table, nothing_known
 from serving.unlearned import spec_of
 from serving.watching import Watch

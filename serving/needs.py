@@ -16,8 +16,8 @@ from forecast.store.catalogue import TARGET, Entry
 from forecast.store.tokens import Tokens
 from serving.asked import Asked, unknown
 from serving.bodies import ForecastRequest
-from serving.held import SECOND, Held, Ints, last_known, read_held
-from serving.stamps import write_step, written
+from serving.held import Held, Ints, last_known, read_held
+from serving.stamps import SECOND, write_step, written
 
 MOST_RANGES = 100
 """Of one column; more are counted and not listed."""

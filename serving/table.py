@@ -19,9 +19,10 @@ from forecast.tables import Demand, Series
 from forecast.tables.cells import Cells
 from forecast.tables.versions import ALWAYS
 from serving.asked import Asked
-from serving.held import SECOND, Held, Ints, Values
+from serving.held import Held, Ints, Values
 from serving.problems import SHOWN_STAMPS
 from serving.questions import Question
+from serving.stamps import SECOND
 
 Ahead = Mapping[str, tuple[Ints, Mapping[str, npt.NDArray[np.float64]]]]
 """By series: stamps and columns that a request says are known ahead."""
