@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pandas as pd
@@ -162,6 +163,22 @@ def test_a_reader_in_the_way_is_said(tmp_path: Path, settings: Settings) -> None
             done = store.forget(NAME, settings)
         assert any("their bytes still in the files" in one for one in done.left)
         again = store.forget(NAME, settings)
+        assert not any("their bytes still in the files" in one for one in again.left)
+        assert NAME.encode() not in files_of(store)
+
+
+def test_a_snapshot_in_the_way_is_waited_for_and_said(postgres_url: str, tmp_path: Path, settings: Settings) -> None:
+    hasty = Settings.read(mlruns=settings.mlruns, home=tmp_path, store_patience_s=0.1)
+    with Store.open(postgres_url) as store:
+        store.add(Batch(metered(NAME)), "feed")
+        with store.snapshot() as connection:
+            connection.execute(select(AUDIT)).all()
+            (left,) = [one for one in store.forget(NAME, hasty).left if "their bytes still in the files" in one]
+            assert "500 deleted rows of observation" in left
+            closing = Timer(1, connection.rollback)
+            closing.start()
+            again = store.forget(NAME, settings)
+            closing.join()
         assert not any("their bytes still in the files" in one for one in again.left)
         assert NAME.encode() not in files_of(store)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, insert, select, update
 
@@ -70,7 +72,7 @@ def forget(engine: Engine, name: str, settings: Settings) -> Forgotten:
         noted = {"series_sha256": name_digest(name), "caches": len(caches), **rows.counts}
         at = int(clock.now().timestamp())
         connection.execute(insert(AUDIT).values(at=at, action=FORGET, detail=json.dumps(noted)))
-    left += _scrub(engine) + _elsewhere(engine, name, settings)
+    left += _scrub(engine, settings.store_patience_s) + _elsewhere(engine, name, settings)
     return Forgotten(name, rows.observations, rows.forecasts, rows.children, caches, tuple(left))
 
 
@@ -164,21 +166,52 @@ def _sources(connection: Connection, name: str) -> list[str]:
     return told
 
 
-def _scrub(engine: Engine) -> list[str]:
+def _scrub(engine: Engine, patience: float) -> list[str]:
     """Writes the files of the database anew, so that nothing that was deleted stays in them."""
     try:
         with bare(engine) as connection:
             if engine.dialect.name == "sqlite":
                 _scrub_sqlite(connection)
             else:
-                # Statistics hold frequent values and names: they are made anew, too.
-                for table in (OBSERVATION, FORECAST, SERIES):
-                    connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {table.name}")
+                _scrub_postgres(connection, patience)
     except StoreError as error:
         return [f"the rows are gone, and their bytes still in the files of the store; run this again ({error})"]
     if engine.dialect.name == "sqlite":
         return []
     return ["the write-ahead log, archives and replicas of the PostgreSQL server, until they are recycled"]
+
+
+def _scrub_postgres(connection: Connection, patience: float) -> None:
+    """Writes the tables anew until no deleted row is carried along: one that an open snapshot may see still is."""
+    until = time.monotonic() + patience
+    for table in (OBSERVATION, FORECAST, SERIES):
+        while carried := _rewritten(connection, table):
+            if time.monotonic() > until:
+                raise StoreError(
+                    f"{carried:,} deleted rows of {table.name} are kept for a reader that began before",
+                    "no transaction that is open for long", "see pg_stat_activity",
+                )  # fmt: skip
+            time.sleep(0.2)
+
+
+def _rewritten(connection: Connection, table: Table) -> int:
+    """The deleted rows that stayed in a table after it was written anew, as the server says in its notice."""
+    notices: list[str] = []
+    driver = connection.connection.driver_connection
+    assert driver is not None
+
+    def hear(notice: Any) -> None:
+        notices.append(notice.message_detail or "")
+
+    driver.add_notice_handler(hear)
+    try:
+        # Statistics hold frequent values and names: they are made anew, too.
+        connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE, VERBOSE) {table.name}")
+    finally:
+        driver.remove_notice_handler(hear)
+    # The number stands first in every language: "12 dead row versions cannot be removed yet."
+    counts = [re.match(r"\D*(\d+)", detail) for detail in notices]
+    return sum(int(count[1]) for count in counts if count)
 
 
 def _scrub_sqlite(connection: Connection) -> None:
