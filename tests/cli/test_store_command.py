@@ -37,7 +37,7 @@ def test_what_is_in_the_store(forecast: Forecast, url: str) -> None:
     code, told = forecast("store", "--store", url)
     assert code == 0
     assert "288 values of 2 series, 0 rows in the ledger" in told
-    assert "schema 0002, 0." in told
+    assert "schema 0003, 0." in told
     words = told.split()
     for word in ("Europe/Lisbon", "town", "00:30:00", "40", "2024-03-02T11:30Z", "warmth", "known", "72", "inbox"):
         assert word in words

@@ -17,7 +17,7 @@ from forecast import clock
 from forecast.errors import StoreError
 from forecast.settings import Settings
 from forecast.sources import Batch
-from forecast.store import Store, backup, copies, parts, restore
+from forecast.store import Alarm, DayScore, Store, backup, copies, parts, restore
 from forecast.store.schema import METADATA
 from forecast.tables import Columns, Forecast, SeriesInfo
 
@@ -43,6 +43,17 @@ def fill(store: Store) -> None:
     parts = [pd.DataFrame({"unique_id": name, "cutoff": START, "ds": ds, **numbers}) for name in ("north", "all")]
     forecast = Forecast(pd.concat(parts, ignore_index=True), "MW", "lstm", ("so it is",))
     store.record(forecast, id="a", delivery_day="2024-03-01", issued_at=START)
+    store.keep_scores([scored("north"), scored("all")])
+    store.raise_alarms([Alarm("north", "level", "2024-03-01", {"shift": 0.2}), Alarm(None, "error", "2024-03-01")])
+    store.answer_alarms([store.alarms(series="north")[0].id], "retrain-1")
+    store.mark_done("score", "2024-03-01", {"series": 2})
+
+
+def scored(name: str) -> DayScore:
+    return DayScore(
+        name, "2024-03-01", "a", 0, 0, "lstm", "3", "champion", "MW", 1709251200, 3600, 24, 24, 0, 1.0, -0.5, 2.0, 0.8,
+        50.0, np.nan, np.nan, np.random.default_rng(3).random((24, 5), dtype=np.float32),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -115,6 +126,8 @@ def test_a_forgotten_series_does_not_return(store: Store, copy: Path, store_url:
     assert done.forgotten == 1
     assert list(store.series()) == ["all"]
     assert set(store.forecast("a").frame["unique_id"]) == {"all"}
+    assert [one.unique_id for one in store.scores()] == ["all"]
+    assert [one.kind for one in store.alarms()] == ["error"]
     assert [line[1:] for line in state(store)["audit"]] == [line[1:] for line in audit]
 
 

@@ -16,7 +16,7 @@ from forecast import clock
 from forecast.errors import StoreError
 from forecast.settings import Settings
 from forecast.sources import Batch
-from forecast.store import Store
+from forecast.store import Alarm, DayScore, Store
 from forecast.store.forgetting import name_digest
 from forecast.store.schema import AUDIT, METADATA, SERIES
 from forecast.tables import Columns, Demand, Forecast, SeriesInfo, save_demand
@@ -45,6 +45,15 @@ def said(*names: str) -> Forecast:
     return Forecast(pd.concat(parts, ignore_index=True), "MW", "lstm", warnings)
 
 
+def scored(name: str) -> DayScore:
+    values = np.full((24, 5), MARK if name == NAME else 1.5, dtype=np.float32)
+    figures = {"mae": MARK if name == NAME else 1.5, "bias": 0.0, "mape": 1.0, "coverage": 0.8, "demand": 1.0}
+    return DayScore(
+        name, "2024-03-02", "both", 0, 0, "lstm", None, "champion", "MW", 1709337600, 3600, 24, 24, 24,
+        **figures, naive_mae=1.0, compared_mae=1.0, values_P5=values,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings.read(mlruns=tmp_path / "mlruns", home=tmp_path)
@@ -59,6 +68,9 @@ def store(store_url: str) -> Iterator[Store]:
         opened.add(Batch(metered(NAME).iloc[:5].assign(y=MARK + 1)), "feed")
         for id, names in {"both": (NAME, OTHER), "hers": (NAME,), "its": (OTHER,)}.items():
             opened.record(said(*names), id=id, issued_at=START, reason=f"asked for {', '.join(names)}")
+        opened.keep_scores([scored(NAME), scored(OTHER)])
+        opened.raise_alarms([Alarm(name, "level", "2024-03-02", {"beside": [NAME]}) for name in (NAME, OTHER)])
+        opened.mark_done("score", "2024-03-02", {NAME: 1.5, "worst": f"{NAME}, {OTHER}"})
         yield opened
 
 
@@ -75,6 +87,9 @@ def test_nothing_of_it_is_left_in_any_table(store: Store, settings: Settings) ->
     assert "ngström" not in json.dumps(rows, default=str, ensure_ascii=False)
     assert str(MARK)[:8] not in json.dumps(rows["observation"], default=str)
     assert rows["erasing"] == []
+    assert [one.unique_id for one in store.scores()] == [one.unique_id for one in store.alarms()] == [OTHER]
+    (run,) = rows["run"]
+    assert json.loads(run.detail) == {"(forgotten)": 1.5, "worst": f"(forgotten), {OTHER}"}
     with pytest.raises(StoreError, match="no series Mrs"):
         store.demand(only=[NAME])
 

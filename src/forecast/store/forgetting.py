@@ -18,7 +18,7 @@ from forecast.errors import StoreError
 from forecast.settings import Settings
 from forecast.store import catalogue
 from forecast.store.engine import bare, place, reading, writing
-from forecast.store.schema import AUDIT, ERASING, FORECAST, OBSERVATION, SERIES, SOURCE
+from forecast.store.schema import ALARM, AUDIT, ERASING, FORECAST, OBSERVATION, RUN, SCORE, SERIES, SOURCE
 from forecast.store.tokens import note_all
 from forecast.store.traces import erase_traces, traces
 
@@ -114,12 +114,13 @@ def erase_rows(connection: Connection, name: str) -> Erased:
     children = connection.execute(select(SERIES.c.unique_id).where(SERIES.c.parent == name)).scalars().all()
     _allow(connection, number)
     _veil(connection, number, name)
-    observations, forecasts = (_delete_of(connection, table, number) for table in (OBSERVATION, FORECAST))
+    _veil_journal(connection, name)
+    removed = {table.name: _delete_of(connection, table, number) for table in (OBSERVATION, FORECAST, SCORE, ALARM)}
     connection.execute(update(SERIES).where(SERIES.c.parent == name).values(parent=None))
     connection.execute(delete(SERIES).where(SERIES.c.id == number))
     connection.execute(delete(ERASING))
     note_all(connection)
-    return Erased(observations, forecasts, tuple(sorted(children)))
+    return Erased(removed[OBSERVATION.name], removed[FORECAST.name], tuple(sorted(children)))
 
 
 def _delete_of(connection: Connection, table: Table, number: int) -> int:
@@ -140,6 +141,26 @@ def _veil(connection: Connection, number: int, name: str) -> None:
         _allow(connection, row["series_id"])
         connection.execute(delete(FORECAST).where(*key))
         connection.execute(insert(FORECAST).values(fresh))
+
+
+def _veil_journal(connection: Connection, name: str) -> None:
+    """Takes the name out of what flows wrote of others in the same breath."""
+    written = json.dumps(name, ensure_ascii=False)[1:-1]
+    for table in (RUN, ALARM):
+        keys = list(table.primary_key)
+        for row in connection.execute(select(table).where(table.c.detail.contains(written, autoescape=True))).all():
+            mine = [key == getattr(row, key.name) for key in keys]
+            told = json.dumps(_veiled_in(json.loads(row.detail), name), ensure_ascii=False)
+            connection.execute(update(table).where(*mine).values(detail=told))
+
+
+def _veiled_in(told: Any, name: str) -> Any:
+    """What was read from JSON, without the name in any of its texts."""
+    if isinstance(told, dict):
+        return {_veiled(key, name): _veiled_in(value, name) for key, value in told.items()}
+    if isinstance(told, list):
+        return [_veiled_in(value, name) for value in told]
+    return _veiled(told, name) if isinstance(told, str) else told
 
 
 def _veiled(sentence: str, name: str) -> str:
@@ -184,7 +205,7 @@ def _scrub(engine: Engine, patience: float) -> list[str]:
 def _scrub_postgres(connection: Connection, patience: float) -> None:
     """Writes the tables anew until no deleted row is carried along: one that an open snapshot may see still is."""
     until = time.monotonic() + patience
-    for table in (OBSERVATION, FORECAST, SERIES):
+    for table in (OBSERVATION, FORECAST, SCORE, ALARM, RUN, SERIES):
         while carried := _rewritten(connection, table):
             if time.monotonic() > until:
                 raise StoreError(

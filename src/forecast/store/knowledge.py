@@ -55,7 +55,7 @@ def stored_demand(
     wishes = [Wish(list(places) if only else None, number, **bounds) for number in numbers]
     factors = {TARGET: output_factor(str(unit), length)}
     cells = {
-        name: _cells(rows, places, factors.get(name, 1.0))
+        name: cells_of_rows(rows, places, factors.get(name, 1.0))
         for name, rows in zip(columns.dynamic, read_rows(connection, wishes), strict=True)
     }
     return demand_of_entries(
@@ -136,7 +136,8 @@ def _second(moment: pd.Timestamp | None, *, down: bool) -> int | None:
     return int(moment.value // SECOND) if down else int(-(-moment.value // SECOND))
 
 
-def _cells(rows: Rows, places: Mapping[int, int], factor: float) -> Cells:
+def cells_of_rows(rows: Rows, places: Mapping[int, int], factor: float) -> Cells:
+    """Stored values as a table takes them: series by their `places`, values divided by `factor`."""
     numbers = np.array(list(places), dtype=np.int64)
     order = np.argsort(numbers)
     series_N = order[np.searchsorted(numbers[order], rows.series_N)] if len(rows) else rows.series_N

@@ -11,7 +11,7 @@ from forecast.errors import StoreError
 
 VERSION_TABLE = "store_version"
 """Apart from MLflow's `alembic_version`: both may live in one database."""
-HEAD = "0002"
+HEAD = "0003"
 SCHEMA = "forecast"
 """Of PostgreSQL, for all tables of the store."""
 

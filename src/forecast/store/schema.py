@@ -130,3 +130,54 @@ AUDIT = Table(
     Column("action", Text, nullable=False),
     Column("detail", Text, nullable=False),  # JSON
 )
+
+RUN = Table(
+    "run",  # this flow is done for this key, a delivery day say
+    METADATA,
+    Column("flow", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON
+)
+
+SCORE = Table(
+    "score",  # how the forecast of one delivery day turned out, by what is known of it now
+    METADATA,
+    Column("series_id", Integer, ForeignKey("series.id"), primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("forecast_id", Text, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("cutoff", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("model_version", Text),
+    Column("rung", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("first_ds", BigInteger, nullable=False),
+    Column("step_seconds", Integer, nullable=False),
+    Column("periods", Integer, nullable=False),
+    Column("scored", Integer, nullable=False),
+    Column("naive_scored", Integer, nullable=False),
+    Column("mae", Double),
+    Column("bias", Double),
+    Column("mape", Double),
+    Column("coverage", Double),
+    Column("demand", Double),
+    Column("naive_mae", Double),
+    Column("compared_mae", Double),
+    Column("values", LargeBinary, nullable=False),  # float32, little-endian [periods, 5]: `scores.COLUMNS`
+    Index("score_of_day", "day"),
+)
+
+ALARM = Table(
+    "alarm",  # one breach: of a series, or of all of them together
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("series_id", Integer, ForeignKey("series.id")),
+    Column("kind", Text, nullable=False),
+    Column("day", Text, nullable=False),  # on which it began
+    Column("at", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON
+    Column("answered_by", Text),
+    Index("alarm_of_day", "day"),
+)

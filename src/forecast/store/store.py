@@ -21,6 +21,7 @@ from forecast.store.engine import asking, engine_of, place, reading, writing
 from forecast.store.forgetting import Forgotten, forget
 from forecast.store.ingesting import IngestReport
 from forecast.store.issued import CHAMPION, Issued, aware
+from forecast.store.journal import Journal
 from forecast.store.knowledge import stored_demand
 from forecast.store.migrating import bring_to_head, refuse_missing
 from forecast.store.once import answered, note_answer
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from forecast.sources.contract import Source
 
 
-class Store:
-    """Observations with their moments of knowledge, the registry of series, and the ledger of forecasts.
+class Store(Journal):
+    """Observations with their moments of knowledge, registry of series, ledger of forecasts, journal of flows.
 
-    One writer at a time, any number of readers. Nothing that is stored is changed or removed but by `forget`.
+    One writer at a time, any number of readers. What was observed and said is changed or removed by `forget` only.
 
     Attributes:
         engine: of the database.
