@@ -8,11 +8,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 from starlette.exceptions import HTTPException
 
 from forecast.errors import DataError, DeclarationError, ForecastError, RequestError
-from forecast.fallback import PREVIOUS, Profile
+from forecast.fallback import DEADLINE, ERROR, IMPLAUSIBLE, NO_MODEL, NON_FINITE, PREVIOUS, Profile
+from forecast.fallback import sound as sound_numbers
 from forecast.forecaster import ForecasterSpec
 from forecast.store.issued import CHAMPION
 from forecast.tables.forecast import LEVELS, check_levels
@@ -35,8 +35,6 @@ SHARES = {CHAMPION: 0.6, PREVIOUS: 0.2}
 """Of the deadline, for each model; what is left is plenty for the rungs below."""
 RESTS = 2.0
 """So many deadlines long a version that hangs is left alone."""
-NO_MODEL, ERROR, NON_FINITE, DEADLINE = "no_model", "error", "non_finite", "deadline"
-IMPLAUSIBLE = "implausible"
 THEIR_OWN = (DataError, DeclarationError, RequestError)
 """Mistakes of the caller, which no rung can mend."""
 
@@ -58,7 +56,7 @@ class Climb:
     """How far the answer to one question has come.
 
     Attributes:
-        question: as it is put to models: without what a stuck meter said.
+        question: as it is put to models: without what cannot be true.
         sight: what is known, and how well.
         levels: of the answer.
         told: the answers that are there, by series.
@@ -154,7 +152,7 @@ class Ladder:
         if known is not None:
             return known.of_question(question)
         sight = Sight.of(question, served.forecaster.spec if served is not None else None)
-        if not sight.stuck:
+        if not sight.hidden:
             self._sights.put(question.demand, asked, sight.kept())
         return sight
 
@@ -229,10 +227,7 @@ def about(question: Question, names: list[str]) -> Question:
 
 def sound(one: Told, levels: int) -> bool:
     """Whether an answer holds only numbers, in order."""
-    said = one.quantiles_HQ
-    if said.shape != (len(one.ds_H), levels) or not np.isfinite(said).all() or not np.isfinite(one.mean_H).all():
-        return False
-    return levels == 1 or bool((said[:, 1:] >= said[:, :-1]).all())
+    return sound_numbers(one.mean_H, one.quantiles_HQ, (len(one.ds_H), levels))
 
 
 def _fits(served: Served, climb: Climb) -> bool:

@@ -10,15 +10,12 @@ import pandas as pd
 
 from forecast.calendars import is_day_clock, outside
 from forecast.errors import RequestError
-from forecast.fallback import CONSTANT, Known, Profile, Said, below
+from forecast.fallback import HISTORY_DAYS, Known, Profile, Said, below, last_resort
 from forecast.forecaster import MAX_HORIZON_DAYS
 from serving.questions import Question
 from serving.told import Told
 
 log = logging.getLogger("serving")
-
-HISTORY_DAYS = 28
-"""What lies before says more about another season than about the next days."""
 
 
 def lower(
@@ -51,18 +48,6 @@ def lower(
                     demand.output_factor)
         for name, reason in reasons.items()
     }  # fmt: skip
-
-
-def last_resort(known: Known, steps: int, levels: Sequence[float]) -> Said:
-    """The mean of whatever is known, half of it up and down; zero and one where nothing is."""
-    seen_SL = np.isfinite(known.y_SL)
-    mean_S = np.where(seen_SL, known.y_SL, 0.0).sum(1) / np.maximum(seen_SL.sum(1), 1)
-    reach_S = np.where(seen_SL.any(1), np.abs(mean_S) / 2, 1.0)
-    side_Q = 2 * np.asarray(levels, dtype=np.float64) - 1
-    quantiles_SQ = mean_S[:, None] + reach_S[:, None] * side_Q
-    return Said(
-        (CONSTANT,) * len(mean_S), np.repeat(mean_S[:, None], steps, 1), np.repeat(quantiles_SQ[:, None], steps, 1)
-    )  # fmt: skip
 
 
 def _spans(question: Question, known: Known, steps: int) -> tuple[np.ndarray, np.ndarray]:

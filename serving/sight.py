@@ -12,27 +12,28 @@ import numpy as np
 from forecast.fallback import (
     CONSTANT,
     GROUP_PROFILE,
+    HISTORY_DAYS,
     PREVIOUS,
     SEASONAL_NAIVE,
     Health,
     Known,
     doubts,
+    examined,
+    middle,
     plausible,
     unable,
+    widened,
     widening,
 )
-from forecast.fallback import without_stuck as hidden
+from forecast.fallback.absurd import TIMES
 from forecast.forecaster import ForecasterSpec
-from forecast.recipe import NetworkModel
 from forecast.store.issued import CHAMPION
-from serving.lower import HISTORY_DAYS
 from serving.questions import Question
 from serving.told import Told
 
 log = logging.getLogger("serving")
 
 SHOWN = 3
-MEDIAN = 0.5
 EVERYTHING = -np.inf, np.inf
 _SPEAKERS = {
     SEASONAL_NAIVE: "the same hour of the last known week or day is said, with bands of its own past errors",
@@ -44,6 +45,7 @@ _WHY = {
     "incomplete": "too many of its values are missing",
     "weather": "the weather ahead is missing",
     "stuck": "its meter stands still",
+    "absurd": "some of its values cannot be true",
     "non_finite": "the model's answer was no forecast",
     "implausible": "the model's answer lies far from all that is known of it",
     "deadline": "the model did not answer in time",
@@ -81,7 +83,7 @@ class Sight:
         unable: series of which no model is asked, and why.
         doubted: series of which a model speaks with wider bands, and why.
         wider: how many times wider, by series.
-        stuck: how many values were hidden, by series.
+        stuck, absurd: how many values were hidden, by series: those of a stuck meter, those that cannot be true.
         overdue_s: how long the newest value that is due has been missing, one number per series.
         believed: between which numbers [mean power] a model's median is believed, by series.
     """
@@ -92,6 +94,7 @@ class Sight:
     doubted: Mapping[str, str] = field(default_factory=dict)
     wider: Mapping[str, float] = field(default_factory=dict)
     stuck: Mapping[str, int] = field(default_factory=dict)
+    absurd: Mapping[str, int] = field(default_factory=dict)
     overdue_s: tuple[float, ...] = ()
     believed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -109,12 +112,9 @@ class Sight:
     @classmethod
     def _looked(cls, question: Question, context: int, steps: int, spec: ForecasterSpec | None) -> Sight:
         horizon = _horizon(question, steps)
-        health = Health.of(question.demand, question.cutoff, context=context, horizon=horizon)
-        stuck = health.stuck
-        if stuck:
-            question = replace(question, demand=hidden(question.demand, question.cutoff, stuck))
-            seen = Health.of(question.demand, question.cutoff, context=context, horizon=horizon)
-            health = replace(seen, stuck_S=health.stuck_S)
+        demand, health = examined(question.demand, question.cutoff, context=context, horizon=horizon)
+        if demand is not question.demand:
+            question = replace(question, demand=demand)
         overdue_s = tuple((health.late_S * question.demand.step.total_seconds()).tolist())
         believed = dict(
             zip(health.names, zip(health.least_S.tolist(), health.most_S.tolist(), strict=True), strict=True)
@@ -123,10 +123,17 @@ class Sight:
         if not doubted:
             return cls(question, steps, overdue_s=overdue_s, believed=believed)
         wider = dict(zip(health.names, widening(health).tolist(), strict=True))
-        return cls(question, steps, _unable(health, spec), doubted, wider, stuck, overdue_s, believed)
+        return cls(
+            question, steps, _unable(health, spec), doubted, wider, health.stuck, health.absurd, overdue_s, believed
+        )
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the question is put without some of its values."""
+        return bool(self.stuck or self.absurd)
 
     def kept(self) -> Seen:
-        """What can be kept of it, where no meter is stuck."""
+        """What can be kept of it, where nothing is `hidden`."""
         return Seen(self.steps, self.unable, self.doubted, self.wider, self.overdue_s, self.believed)
 
     def seen(self, one: Told, reason: str | None, rung: str, levels: Sequence[float]) -> Told:
@@ -137,7 +144,7 @@ class Sight:
         factor = self.wider.get(one.unique_id, 1.0)
         if factor == 1.0:
             return replace(one, rung=rung, reason=reason)
-        quantiles_HQ = _widened(one, levels, factor)
+        quantiles_HQ = widened(_middle(one, levels), one.quantiles_HQ, factor)
         return replace(one, quantiles_HQ=quantiles_HQ, rung=rung, reason=reason)
 
     def unbelievable(self, told: Sequence[Told], levels: Sequence[float]) -> set[str]:
@@ -163,8 +170,7 @@ class Sight:
     def _sentence(self, rung: str, reason: str, names: list[str]) -> str:
         listed = ", ".join(f"'{name}'" for name in names[:SHOWN])
         listed += f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        hidden = [self.stuck[name] for name in names if name in self.stuck]
-        more = f"; its last {hidden[0]} known values are equal and were not used" if hidden else ""
+        more = self._hidden(names)
         said = [f"series {listed}: {_WHY[reason]}{more}"]
         if rung in _SPEAKERS:
             return f"{said[0]}; {_SPEAKERS[rung]}"
@@ -173,6 +179,17 @@ class Sight:
         if any(self.wider.get(name, 1.0) > 1 for name in names):
             said.append("the bands are wider")
         return "; ".join(said)
+
+    def _hidden(self, names: list[str]) -> str:
+        """What was not used of the first series that something was hidden of."""
+        stuck = next((self.stuck[name] for name in names if name in self.stuck), 0)
+        absurd = next((self.absurd[name] for name in names if name in self.absurd), 0)
+        said = f"; its last {stuck} known values are equal and were not used" if stuck else ""
+        if absurd:
+            values = "1 known value is" if absurd == 1 else f"{absurd} known values are"
+            was = "was" if absurd == 1 else "were"
+            said += f"; {values} more than {TIMES} times as large as the others and {was} not used"
+        return said
 
 
 def _horizon(question: Question, steps: int) -> int:
@@ -186,10 +203,7 @@ def _horizon(question: Question, steps: int) -> int:
 def _unable(health: Health, spec: ForecasterSpec | None) -> dict[str, str]:
     if spec is None:
         return unable(health)
-    networks = any(isinstance(one, NetworkModel) for one in spec.recipe.members)
-    return unable(
-        health, starts_from_static=spec.starts_from_static, learned=spec.series if networks else None
-    )  # fmt: skip
+    return unable(health, starts_from_static=spec.starts_from_static, learned=spec.learned_by_networks)
 
 
 def _beyond(
@@ -211,11 +225,4 @@ def _beyond(
 
 
 def _middle(one: Told, levels: Sequence[float]) -> np.ndarray:
-    """The median, or the expectation where the median is not asked for."""
-    return one.quantiles_HQ[:, levels.index(MEDIAN)] if MEDIAN in levels else one.mean_H
-
-
-def _widened(one: Told, levels: Sequence[float], factor: float) -> np.ndarray:
-    """Quantiles further from the middle."""
-    middle_H1 = _middle(one, levels)[:, None]
-    return np.asarray(middle_H1 + factor * (one.quantiles_HQ - middle_H1))
+    return middle(one.mean_H, one.quantiles_HQ, levels)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.fallback import Health, Known, doubts, plausible, unable, widening, without_stuck
+from forecast.fallback import Health, Known, doubts, examined, plausible, unable, widening, without_stuck
 from forecast.tables import Columns, Demand
 from tests.builders import long_frame, make_demand, plain, utc
 
@@ -176,3 +176,58 @@ def test_one_bad_meter_beside_a_good_one() -> None:
     assert told.stuck == {"bad": 24}
     hidden = without_stuck(demand, CUTOFF, told.stuck)
     assert np.array_equal(hidden.by_id["good"].values_TC, demand.by_id["good"].values_TC)
+
+
+@pytest.mark.parametrize("value", [9e11, -9e11, 500_000.0])
+@pytest.mark.parametrize("hours", [1, 5])
+def test_a_reading_that_cannot_be_true(hours: int, value: float) -> None:
+    y = wave(24 * 30)
+    y[-hours:] = value * np.linspace(1, 1.1, hours)
+    y[-60] = value
+    demand = meter(y)
+    told = health(demand)
+    assert told.absurd == {"a": hours + 1}
+    assert not told.well
+    hidden, rest = examined(demand, CUTOFF, context=168, horizon=24)
+    assert np.flatnonzero(np.isnan(hidden.observed(hidden.series[0]))).tolist() == [
+        len(y) - 60, *range(len(y) - hours, len(y))
+    ]  # fmt: skip
+    assert (rest.absurd, rest.late_S[0]) == ({"a": hours + 1}, hours)
+    assert doubts(rest) == {"a": "absurd"}
+    assert rest.most_S[0] < 1500, "its span is that of the others"
+    assert not examined(demand, CUTOFF - 80 * HOUR, context=168, horizon=24)[1].absurd
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hours"),
+    [(500.0, 1000.0, 1), (500.0, 20_000.0, 3), (0.0, 900.0, 1), (0.06, 5.9, 1), (2.0, 1000.0, 30)],
+)
+def test_a_step_that_can_be_true(before: float, after: float, hours: int) -> None:
+    """A factory that doubles, a meter that wakes up, a house after holidays; and what lasts is believed."""
+    y = np.full(24 * 30, before)
+    y[-hours:] = after * np.linspace(1, 1.01, hours)
+    demand = meter(y)
+    assert not health(demand).absurd
+    assert examined(demand, CUTOFF, context=168, horizon=24)[0] is demand
+
+
+def test_a_revised_reading_is_judged_by_what_was_known_of_it() -> None:
+    frame = long_frame(names=("one",))
+    last = frame["ds"] == CUTOFF - HOUR
+    frame["available_at"] = frame["ds"] + HOUR
+    slip = frame[last].assign(y=9e11)
+    right = frame[last].assign(available_at=CUTOFF + 5 * HOUR)
+    demand = make_demand(pd.concat([frame[~last], slip, right]).sort_values("ds"), columns=WEATHER)
+    hidden, told = examined(demand, CUTOFF, context=168, horizon=24)
+    assert told.absurd == {"one": 1}
+    assert np.isnan(hidden.as_of(CUTOFF).observed(hidden.as_of(CUTOFF).series[0])[-1 - 24 :]).any()
+    assert not examined(demand, CUTOFF + 6 * HOUR, context=168, horizon=24)[1].absurd
+
+
+def test_two_series_one_of_which_slips() -> None:
+    frame = long_frame()
+    frame.loc[(frame["unique_id"] == "south") & (frame["ds"] == CUTOFF - HOUR), "y"] *= 1000
+    hidden, told = examined(make_demand(frame, columns=WEATHER), CUTOFF, context=168, horizon=24)
+    assert told.absurd == {"south": 1}
+    seen = Known.of(hidden, CUTOFF, 168).y_SL
+    assert np.isnan(seen).sum(1).tolist() == [0, 1]

@@ -208,6 +208,19 @@ def test_a_stuck_meter_is_not_believed(whole: TestClient, ask: Ask, hours: int) 
     assert told.startswith(f"series 'east': its meter stands still; its last {hours} known values are equal")
 
 
+def test_a_reading_that_cannot_be_true_is_not_believed(whole: TestClient, ask: Ask) -> None:
+    fresh = asked(whole, ask.body(CUTOFF))
+    said = asked(whole, hidden(ask.body(CUTOFF), 1, "y", value=9e11))
+    assert rungs(said) == [("champion", "absurd"), ("champion", None), ("champion", None)]
+    means, usual = (np.array([one["mean"] for one in reply["forecasts"]]) for reply in (said, fresh))
+    assert means == pytest.approx(usual, rel=0.1)
+    (told,) = [text for text in said["warnings"] if "cannot be true" in text]
+    assert told == (
+        "series 'east': some of its values cannot be true; 1 known value is more than 100 times as large as the others "
+        "and was not used"
+    )
+
+
 @pytest.mark.parametrize("hours", [48, 72])
 def test_a_meter_stuck_for_the_whole_context(plain_late: TestClient, ask: Ask, hours: int) -> None:
     fresh = asked(plain_late, plain_body(ask, only=None))

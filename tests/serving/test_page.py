@@ -51,7 +51,8 @@ def test_every_key_has_words_and_every_word_a_place() -> None:
 def test_every_word_of_the_service_has_words() -> None:
     rungs = ("champion", "previous", "seasonal_naive", "group_profile", "constant")
     reasons = (
-        "stale", "incomplete", "weather", "stuck", "non_finite", "implausible", "deadline", "error", "no_model",
+        "stale", "incomplete", "weather", "stuck", "absurd", "non_finite", "implausible", "deadline", "error",
+        "no_model",
     )  # fmt: skip
     groups = ("calendar", "weather", "inertia", "error correction")
     wanted = [f"rung.{one}" for one in rungs] + [f"reason.{one}" for one in reasons]

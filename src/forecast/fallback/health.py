@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from forecast.fallback.absurd import believed, without_absurd
 from forecast.fallback.known import Bools, Doubles, Ints, Known
 from forecast.fallback.plausible import plausible
-from forecast.fallback.stuck import stuck_rows
+from forecast.fallback.stuck import stuck_rows, without_stuck
 from forecast.quality import Limits
 from forecast.tables import Demand
 
@@ -25,6 +27,8 @@ class Health:
         day_S: the same of the last day that is due.
         stuck_S: known values at the end that show a stuck meter; 0 where it moves.
         ahead_S: share of the horizon's periods for which every known-ahead column is given.
+        absurd_S: known values of the context that cannot be true, by their size.
+        largest_S: the largest size [mean power] that is believed; see `absurd`.
         least_S, most_S: what can be believed of the series next; infinite where too little is known.
     """
 
@@ -34,6 +38,8 @@ class Health:
     day_S: Doubles
     stuck_S: Ints
     ahead_S: Doubles
+    absurd_S: Ints
+    largest_S: Doubles
     least_S: Doubles
     most_S: Doubles
 
@@ -51,24 +57,56 @@ class Health:
             limits: from where on a meter counts as stuck.
         """
         known = Known.of(demand, cutoff, context)
+        largest_S = believed(known.y_SL, known.day)
+        with np.errstate(invalid="ignore"):
+            absurd_S = (np.abs(known.y_SL) > largest_S[:, None]).sum(1)
         seen_SL = np.isfinite(known.y_SL)
         newest_S = np.where(seen_SL.any(1), context - seen_SL[:, ::-1].argmax(1), 0)
         return cls(
             known.names, np.maximum(known.due_S - newest_S, 0),
             _share(seen_SL, known.due_S, context), _share(seen_SL, known.due_S, known.day),
             stuck_rows(demand, cutoff, known, limits or Limits()), _ahead(demand, known, horizon),
-            *plausible(known.y_SL, known.day),
+            absurd_S, largest_S, *plausible(known.y_SL, known.day),
         )  # fmt: skip
 
     @property
     def well(self) -> bool:
         """Whether nothing at all is missing."""
-        return not self.late_S.any() and not self.stuck_S.any() and bool((self.ahead_S == 1).all())
+        wrong = self.late_S.any() or self.stuck_S.any() or self.absurd_S.any()
+        return not wrong and bool((self.ahead_S == 1).all())
 
     @property
     def stuck(self) -> dict[str, int]:
         """The stuck meters, and how many of their last values are."""
         return {self.names[row]: int(self.stuck_S[row]) for row in np.flatnonzero(self.stuck_S)}
+
+    @property
+    def absurd(self) -> dict[str, int]:
+        """The series with readings that cannot be true, and how many."""
+        return {self.names[row]: int(self.absurd_S[row]) for row in np.flatnonzero(self.absurd_S)}
+
+
+def examined(
+    demand: Demand, cutoff: pd.Timestamp, *, context: int, horizon: int, limits: Limits | None = None
+) -> tuple[Demand, Health]:  # fmt: skip
+    """The table without what stuck meters said and what cannot be true, and the health of the rest.
+
+    The health names what was taken away (`stuck`, `absurd`); where that is nothing, the table is the one given.
+
+    Args:
+        demand, cutoff, context, horizon, limits: as of `Health.of`.
+    """
+    look = partial(Health.of, context=context, horizon=horizon, limits=limits)
+    health = first = look(demand, cutoff)
+    if first.absurd:
+        largest = dict(zip(first.names, first.largest_S.tolist(), strict=True))
+        demand = without_absurd(demand, cutoff, {name: largest[name] for name in first.absurd})
+        health = look(demand, cutoff)
+    stuck_S = health.stuck_S
+    if health.stuck:
+        demand = without_stuck(demand, cutoff, health.stuck)
+        health = look(demand, cutoff)
+    return demand, replace(health, stuck_S=stuck_S, absurd_S=first.absurd_S)
 
 
 def _share(seen_SL: Bools, due_S: Ints, last: int) -> Doubles:

@@ -20,6 +20,8 @@ PREVIOUS = "previous"
 SEASONAL_NAIVE = "seasonal_naive"
 GROUP_PROFILE = "group_profile"
 CONSTANT = "constant"
+HISTORY_DAYS = 28
+"""What lies before says more about another season than about the next days."""
 MOST = 1e30
 """No number that is said is larger."""
 
@@ -65,6 +67,18 @@ def below(known: Known, horizon: int, levels: Sequence[float], profile: Profile 
             middle_SH[taken_S], distance_SHQ[taken_S], rungs[taken_S] = lower_SH[taken_S], reach_SHQ[taken_S], rung
             able_S = able_S | taken_S
     return _valid(tuple(rungs), middle_SH, distance_SHQ, levels, _never_negative(known))
+
+
+def last_resort(known: Known, horizon: int, levels: Sequence[float]) -> Said:
+    """The mean of whatever is known, half of it up and down; zero and one where nothing is. For when `below` fails."""
+    seen_SL = np.isfinite(known.y_SL)
+    mean_S = np.where(seen_SL, known.y_SL, 0.0).sum(1) / np.maximum(seen_SL.sum(1), 1)
+    reach_S = np.where(seen_SL.any(1), np.abs(mean_S) / 2, 1.0)
+    side_Q = 2 * np.asarray(levels, dtype=np.float64) - 1
+    quantiles_SQ = mean_S[:, None] + reach_S[:, None] * side_Q
+    return Said(
+        (CONSTANT,) * len(mean_S), np.repeat(mean_S[:, None], horizon, 1), np.repeat(quantiles_SQ[:, None], horizon, 1)
+    )  # fmt: skip
 
 
 def _never_negative(known: Known) -> Bools:

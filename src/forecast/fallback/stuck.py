@@ -42,8 +42,8 @@ def without_stuck(demand: Demand, cutoff: pd.Timestamp, lengths: dict[str, int])
     for one in demand.series:
         length = lengths.get(one.unique_id, 0)
         if length:
-            before = _before(narrowed, one.unique_id, cutoff)
-            rows = np.flatnonzero(np.isfinite(before))[-length:]
+            y_T = before(narrowed, one.unique_id, cutoff)
+            rows = np.flatnonzero(np.isfinite(y_T))[-length:]
             wrong_R[one.first_row + rows] = True
     return with_y(demand, np.where(wrong_R, np.float32(np.nan), demand.arena_RC[:, 0]), wrong_R)
 
@@ -64,7 +64,7 @@ def _still(y_SL: Doubles, least: int) -> Bools:
 def _stuck(demand: Demand, cutoff: pd.Timestamp, name: str, limits: Limits) -> int:
     narrowed = demand.as_of(cutoff)
     one = narrowed.by_id[name]
-    y_T = _before(narrowed, name, cutoff).astype(np.float64)
+    y_T = before(narrowed, name, cutoff).astype(np.float64)
     values_N = y_T[np.isfinite(y_T)]
     # Gaps do not interrupt a standstill: a meter that reports nothing for an hour and then the same again still stands.
     length = int(np.argmin(values_N[::-1] == values_N[-1])) or len(values_N)
@@ -75,7 +75,7 @@ def _stuck(demand: Demand, cutoff: pd.Timestamp, name: str, limits: Limits) -> i
     return 0 if sum(run >= length for run in same[:-1]) >= HABIT else length
 
 
-def _before(narrowed: Demand, name: str, cutoff: pd.Timestamp) -> np.ndarray:
+def before(narrowed: Demand, name: str, cutoff: pd.Timestamp) -> np.ndarray:
     """The y of a series in periods that start before the cutoff, NaN where unknown; the others are NaN, too."""
     one = narrowed.by_id[name]
     y_T = narrowed.observed(one)

@@ -127,6 +127,17 @@ class ForecasterSpec(BaseModel):
         """Whether static columns tell it the level of a series of which nothing is known yet."""
         return bool(self.static) and self.only_networks
 
+    @property
+    def learned_by_networks(self) -> tuple[str, ...] | None:
+        """The series that its networks learned from; None where it has no network."""
+        return self.series if any(isinstance(one, NetworkModel) for one in self.recipe.members) else None
+
+    @cached_property
+    def listens(self) -> bool:
+        """Whether networks of it hear what the other series that they learned from are doing."""
+        listening = any(isinstance(one, NetworkModel) and one.network.neighbours for one in self.recipe.members)
+        return listening and len(self.series) > 1
+
     @cached_property
     def context(self) -> int:
         """L, steps of history that it sees."""
