@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +21,16 @@ SPACE = "the columns ahead, standardised (graphs do not show the network's own s
 NOT_TOLD = "the service runs networks from graphs, which do not tell where they look"
 
 
-def explained(forecaster: Forecaster, question: Question, one: Told) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Why one series' forecast is what it is, as plain JSON; and what the explanation lacks.
+def explained(
+    forecaster: Forecaster, question: Question, one: Told, levels: Sequence[float]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Why one series' forecast is what it is, as plain JSON, with the bands that are told; and what it lacks.
 
     Args:
         forecaster: said it.
         question: as it was put.
         one: the forecast.
+        levels: of its quantiles.
 
     Raises:
         ForecastError: there is no past day that it could be held against, or the question cannot be explained.
@@ -35,6 +39,8 @@ def explained(forecaster: Forecaster, question: Question, one: Told) -> tuple[di
     steps = _steps(question, one, zone)
     whole = _lived(explain(forecaster, question.demand, question.cutoff, unique_id=one.unique_id, horizon=steps))
     told = _only(whole, np.isin(whole.ds.to_numpy(dtype="datetime64[ns]"), one.ds_H.astype("datetime64[ns]")))
+    # Those of the model alone may be narrower than what was said of a history with holes.
+    told = replace(told, levels=tuple(levels), quantiles_HQ=one.quantiles_HQ)
     unseen = told.attention is None and not networks_of(forecaster.model) and _has_network(forecaster)
     if not unseen:
         return told.as_dict(), ()

@@ -92,7 +92,7 @@ class Extras:
         if options.drawn:
             parts.append(self._drawn(options, question, answered, wanted, extra, until))
         if options.explanation:
-            parts.append(self._explained(question, answered, extra, until))
+            parts.append(self._explained(question, _only(answered, wanted), extra, until))
         if options.scenarios:
             parts.append(self._scenarios(options, question, answered, served, extra, until))
         await asyncio.gather(*parts)
@@ -127,7 +127,7 @@ class Extras:
             if served is None or one.rung != CHAMPION:
                 extra.warnings.append(f"series '{one.unique_id}': no explanation of what '{one.rung}' says")
                 continue
-            work = self._explaining.do(_explain, served, question, one)
+            work = self._explaining.do(_explain, served, question, one, answered.levels)
             made = await self._within(work, until, f"explanation of series '{one.unique_id}'", extra)
             if made is not None:
                 extra.series[one.unique_id]["explanation"], lacking = made
@@ -232,11 +232,13 @@ def _draw(options: Options, question: Question, answered: Answered, wanted: tupl
     return made
 
 
-def _explain(served: Served, question: Question, one: Told) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _explain(
+    served: Served, question: Question, one: Told, levels: tuple[float, ...]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """In a thread: why a forecast is what it is, from what the model was shown."""
     from serving.explaining import explained
 
-    return explained(served.forecaster, Sight.of(question, served.forecaster.spec).question, one)
+    return explained(served.forecaster, Sight.of(question, served.forecaster.spec).question, one, levels)
 
 
 def _only(answered: Answered, wanted: Sequence[float]) -> Answered:

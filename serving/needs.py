@@ -73,10 +73,12 @@ def requirements(store: Store, wanted: Wanted, spec: ForecasterSpec) -> dict[str
         first, last = int((cutoff - asked.reach).value // SECOND), int(until.value // SECOND)
         held = read_held(connection, entries, Tokens(0, 0, {}), first, last, spec.columns.dynamic)[wanted.name]
     clock = _Clock(entry, held, cutoff, until, moment, zone)
+    # As `history_steps` of GET /v1/models, for the steps that are asked for here.
+    reach = spec.reach(-((cutoff - until) // spec.step)) * spec.step
     return {
         "unique_id": wanted.name, "model": spec.name, "step": write_step(spec.step),
         "as_of": clock.told(moment.value), "cutoff": clock.told(cutoff.value), "static_missing": lacking,
-        "columns": [clock.column(name, asked.reach, ahead=name in spec.known) for name in spec.columns.dynamic],
+        "columns": [clock.column(name, reach, ahead=name in spec.known) for name in spec.columns.dynamic],
     }  # fmt: skip
 
 

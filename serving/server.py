@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -25,12 +25,16 @@ STARTS_WITHIN_SECONDS = 120.0
 log = logging.getLogger("serving")
 
 
-def run(settings: Settings | None = None, forecaster: Forecaster | None = None) -> None:
+def run(
+    settings: Settings | None = None, forecaster: Forecaster | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> None:  # fmt: skip
     """Serves until interrupted, with one process.
 
     Args:
         settings: where to listen and what to serve; read from the environment where None.
         forecaster: answers instead of the registered champion.
+        tell: is handed the address once it is ours; the model is still to be loaded.
 
     Raises:
         RequestError: the address cannot be listened on, or is open to others without keys.
@@ -41,6 +45,8 @@ def run(settings: Settings | None = None, forecaster: Forecaster | None = None) 
     if not is_loopback(settings.host) and not settings.key_file.exists():
         log.warning("listening on %s without keys: whoever reaches this address may do everything", settings.host)
     with _listening(settings) as listener:
+        if tell is not None:
+            tell(address(settings.host, listener.getsockname()[1]))
         try:
             _server(settings, forecaster).run(sockets=[listener])
         except KeyboardInterrupt:

@@ -302,6 +302,22 @@ def test_an_explanation_stands_inside_its_forecast(client: TestClient, ask: Any)
     np.testing.assert_allclose(np.sum(parts, axis=0), why["forecast"], rtol=1e-6)
     assert pd.DatetimeIndex(why["ds"]).equals(pd.DatetimeIndex(one["ds"]))
     assert len(why["similar"]["days"][0]["outcome"]) == 24
+    assert why["quantiles"] == one["quantiles"]
+
+
+def test_an_explanation_tells_the_bands_that_are_told(client: TestClient, ask: Any) -> None:
+    """Wider ones where much is missing, and the levels that were asked for, also where paths need them all."""
+    body = ask.body(CUTOFF, only="north")
+    whole = ask.said(client, body)["forecasts"][0]
+    history = body["series"][0]["history"]
+    history["y"] = [*history["y"][:-30], *[None] * 30]
+    for more in ({}, {"peak": True}):
+        asked = body | {"quantiles": [0.1, 0.5, 0.9], "options": {"explanation": True, **more}}
+        (one,) = ask.said(client, asked)["forecasts"]
+        assert one["reason"] is not None
+        assert one["explanation"]["quantiles"] == one["quantiles"]
+        widths = [np.subtract(told["quantiles"]["q0.9"], told["quantiles"]["q0.1"]).mean() for told in (one, whole)]
+        assert widths[0] > 1.2 * widths[1]
 
 
 @pytest.mark.parametrize(

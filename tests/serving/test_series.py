@@ -79,7 +79,16 @@ def test_requirements_name_what_is_missing(client: TestClient, forecaster: Forec
     ahead = {"first": ask.z([CUTOFF])[0], "last": ask.z([CUTOFF + 23 * HOUR])[0]}
     assert temperature["missing_ranges"] == [gap, ahead]
     assert (temperature["role"], temperature["missing"]) == ("known ahead", 3 + 24)
-    assert y["periods"] == temperature["periods"] - 24 >= forecaster.spec.reach(24)
+    assert y["periods"] == temperature["periods"] - 24 == forecaster.spec.reach(24)
+
+
+def test_requirements_and_models_tell_one_truth(client: TestClient) -> None:
+    (info,) = client.get("/v1/models").json()["models"]
+    told = client.get("/v1/series/east/requirements").json()
+    (y,) = [one for one in told["columns"] if one["name"] == "y"]
+    assert y["periods"] == info["needs"]["history_steps"]
+    longer = client.get("/v1/series/east/requirements", params={"horizon": info["horizon"] + 48}).json()
+    assert longer["columns"][0]["periods"] - y["periods"] in (0, 48)
 
 
 def test_what_was_named_as_missing_is_all_that_was_missing(client: TestClient, ask: Ask) -> None:

@@ -72,6 +72,15 @@ def test_a_taken_port_is_a_clear_message(url: str) -> None:
         run(Settings.read(port=port))
 
 
+def test_the_command_promises_nothing_before_the_port_is_its_own(url: str) -> None:
+    port = url.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "forecast", "serve", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "Serving on" not in done.stdout + done.stderr
+    assert f"port {port} cannot be listened on" in " ".join((done.stdout + done.stderr).split())
+
+
 @pytest.mark.parametrize(
     ("host", "seen"),
     [("127.0.0.1", "http://127.0.0.1:1"), ("0.0.0.0", "http://127.0.0.1:1"), ("::1", "http://[::1]:1")],

@@ -26,13 +26,14 @@ def serve(
     import serving
     from forecast.registry.reader import resolve
     from forecast.settings import Settings
-    from serving.access import check_reach
 
     given = {"model": model, "host": host, "port": port, "allow_open": allow_open or None}
     settings = Settings.read(**{name: value for name, value in given.items() if value is not None})
     if model is not None:
         # A model that somebody asked for by name must be there; a champion may come later.
         resolve(model, settings)
-    check_reach(settings)
-    console.print(f"Serving on http://{settings.host}:{settings.port} (docs at /docs). Ctrl+C stops.")
-    serving.run(settings)
+    serving.run(settings, tell=_tell)
+
+
+def _tell(address: str) -> None:
+    console.print(f"Serving on {address} (docs at /docs). Ctrl+C stops.")
