@@ -69,11 +69,19 @@ class Engine:
             ForecastError: the model cannot answer this question.
             HTTPException: 503, too many are waiting.
         """
-        asked = (served.number, *question.key)
-        known = self._recall.get(question.demand, asked)
-        return known or self._recall.put(question.demand, asked, await self._new(served, question))
+        known = self.known(served, question)
+        return known if known is not None else await self.put(served, question)
 
-    async def _new(self, served: Served, question: Question) -> Said:
+    def known(self, served: Served, question: Question) -> Said | None:
+        """What the version said when it was asked the same about the same table."""
+        return self._recall.get(question.demand, (served.number, *question.key))
+
+    def put(self, served: Served, question: Question) -> asyncio.Future[Said]:
+        """Puts a question in line; what is said comes later, or what `ask` raises.
+
+        Raises:
+            HTTPException: 503, too many are waiting.
+        """
         queue = self._queues.setdefault(served, _Queue())
         if len(queue.waiting) >= MOST_WAITING:
             raise HTTPException(503, f"{MOST_WAITING} questions are waiting already", {"Retry-After": "1"})
@@ -81,7 +89,7 @@ class Engine:
         queue.waiting.append((question, answer))
         if not queue.working:
             self._next(served, queue)
-        return await answer
+        return answer
 
     def _next(self, served: Served, queue: _Queue) -> None:
         """Starts a pass where as many wait as usual; else a moment later, whoever has come by then.
@@ -124,13 +132,13 @@ class Engine:
     ) -> None:  # fmt: skip
         broken = done.exception()
         said = [broken] * len(together) if broken is not None else done.result()
-        for (_, answer), one in zip(together, said, strict=True):
+        for (question, answer), one in zip(together, said, strict=True):
             if answer.done():
                 continue
             if isinstance(one, BaseException):
                 answer.set_exception(one)
             else:
-                answer.set_result(one)
+                answer.set_result(self._recall.put(question.demand, (served.number, *question.key), one))
         queue.working = False
         self._next(served, queue)
 

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -71,10 +72,14 @@ class Ledger:
         wait_ms: how long a commit waits for company; 0: it takes what came while the last one ran.
         deadline_s: how long an answer waits for its commit.
         telemetry: is told of every commit.
+        flush: whether a commit waits for the disk.
     """
 
-    def __init__(self, keeper: Keeper, *, on: bool, wait_ms: float, deadline_s: float, telemetry: Telemetry) -> None:
+    def __init__(
+        self, keeper: Keeper, *, on: bool, wait_ms: float, deadline_s: float, telemetry: Telemetry, flush: bool = True
+    ) -> None:
         self._keeper, self._on, self._wait_s, self._deadline_s = keeper, on, wait_ms / 1000, deadline_s
+        self._write = partial(Store.record_packed, flush=flush)
         self._telemetry = telemetry
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
@@ -135,15 +140,20 @@ class Ledger:
         return {"on": self._on, **self.counts, "waiting": len(self._waiting)}
 
     async def _written(self, packed: Packed, patience: float) -> ForecastError | None:
-        one = _Waiting(packed, asyncio.get_running_loop().create_future())
-        assert one.done is not None
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[ForecastError | None] = loop.create_future()
+        one = _Waiting(packed, done)
         self._put(one)
+        timer = loop.call_later(patience, self._leave, one, patience)
         try:
-            return await asyncio.wait_for(one.done, patience)
-        except TimeoutError:
-            # What no commit has taken yet is not written behind the caller's back.
-            one.left = True
-            return self._keeper.slow(patience)
+            return await done
+        finally:
+            timer.cancel()
+
+    def _leave(self, one: _Waiting, patience: float) -> None:
+        """Its caller waits no longer: what no commit has taken yet is not written behind the caller's back."""
+        one.left = True
+        self._tell(one, self._keeper.slow(patience))
 
     def _put(self, one: _Waiting) -> None:
         self._waiting.append(one)
@@ -183,7 +193,7 @@ class Ledger:
         self._writing_since = begun = time.monotonic()
         try:
             self._keeper.refuse_while_down()
-            await anyio.to_thread.run_sync(self._keeper.do, _write, several, limiter=self._limiter)
+            await anyio.to_thread.run_sync(self._keeper.do, self._write, several, limiter=self._limiter)
         except StoreError as error:
             self._telemetry.ledger_failed()
             return error
@@ -223,10 +233,6 @@ def pack(
         served.ref.name if served is not None else said[0].rung, served.ref.version if served is not None else None,
         question.day, gate, tuple(answered.warnings),
     )  # fmt: skip
-
-
-def _write(store: Store, several: Sequence[Packed]) -> None:
-    store.record_packed(several)
 
 
 def _seconds(ds_H: Stamps, zone: str) -> Any:

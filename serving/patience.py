@@ -27,7 +27,6 @@ class Patience:
     def __init__(self, engine: Engine, rest_s: float) -> None:
         self._engine, self._rest_s = engine, rest_s
         self._until: weakref.WeakKeyDictionary[Served, float] = weakref.WeakKeyDictionary()
-        self._left: set[asyncio.Task[Said]] = set()
 
     def resting(self, served: Served) -> bool:
         """Whether a version is left alone now."""
@@ -42,18 +41,32 @@ class Patience:
         """
         if self.resting(served):
             raise TimeoutError
-        asked = asyncio.ensure_future(self._engine.ask(served, question))
-        done, _ = await asyncio.wait({asked}, timeout=seconds)
-        if done:
-            return asked.result()
+        known = self._engine.known(served, question)
+        if known is not None:
+            return known
+        loop = asyncio.get_running_loop()
+        answer, came = self._engine.put(served, question), loop.create_future()
+        answer.add_done_callback(lambda _: _tell(came, True))
+        timer = loop.call_later(seconds, _tell, came, False)
+        try:
+            if await came:
+                return answer.result()
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
+        finally:
+            timer.cancel()
         # Not cancelled: its thread goes on all the same, and its answer tells that the version can be asked again.
-        self._until[served] = asyncio.get_running_loop().time() + self._rest_s
-        self._left.add(asked)
-        asked.add_done_callback(lambda late: self._came(served, late))
+        self._until[served] = loop.time() + self._rest_s
+        answer.add_done_callback(lambda late: self._came(served, late))
         raise TimeoutError
 
-    def _came(self, served: Served, late: asyncio.Task[Said]) -> None:
-        self._left.discard(late)
+    def _came(self, served: Served, late: asyncio.Future[Said]) -> None:
         self._until.pop(served, None)
         if not late.cancelled() and late.exception() is not None:
             log.warning("%s failed after its deadline: %s", served, late.exception())
+
+
+def _tell(came: asyncio.Future[bool], in_time: bool) -> None:
+    if not came.done():
+        came.set_result(in_time)

@@ -55,8 +55,8 @@ class Service:
         self.memory = Memory(self.keeper, settings)
         self.judge = Judge(self.keeper, self.telemetry)
         self.ledger = Ledger(
-            self.keeper, on=settings.ledger, wait_ms=settings.ledger_wait_ms, deadline_s=settings.deadline_s,
-            telemetry=self.telemetry,
+            self.keeper, on=settings.ledger, wait_ms=settings.ledger_wait_ms, flush=settings.ledger_flush,
+            deadline_s=settings.deadline_s, telemetry=self.telemetry,
         )  # fmt: skip
         self.engine = Engine(self.telemetry)
         self.ladder = Ladder(self.champion, self.engine, self.telemetry, self.settings.deadline_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
         store_patience_s: how long a writer waits for another one.
         ledger: whether the service writes every answer into the store.
         ledger_wait_ms: how long a commit of answers waits for more; 0: it takes what came while the last one ran.
+        ledger_flush: whether such a commit waits for the disk; without, a loss of power may take the last answers.
         experiment: MLflow experiment of all retrainings.
         model_name: name in the model registry.
         host, port: where the service listens.
@@ -52,6 +54,12 @@ class Settings(BaseSettings):
         log: `json` or `text`; None is text on a terminal, else JSON.
         log_every: of lines about fast and successful requests, one in so many is written.
         origins: pages of other addresses that may ask from a browser, with commas between.
+        prefect_port, mlflow_port, worker_port: where `forecast up` lets Prefect's server, MLflow's server and the
+            worker's answer about its health listen, on this machine only.
+        schedule_zone: whose clock the schedules of the flows follow.
+        schedule: five fields of cron by flow, as JSON, for flows that run at other times than ours.
+        notify_webhook: address that is told of flow runs that fail or crash.
+        notify_email: where a mail about them goes, as `mailtos://user:password@server?to=somebody@example.org`.
         eia_key, entsoe_key, open_meteo_key: keys of the origins of data; no text shows them.
 
     >>> Settings(port=9000).port
@@ -70,6 +78,7 @@ class Settings(BaseSettings):
     store_patience_s: float = Field(30, gt=0)
     ledger: bool = True
     ledger_wait_ms: float = Field(0, ge=0, le=1000)
+    ledger_flush: bool = True
     experiment: str = Field("demand-forecasting", min_length=1)
     model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
     host: str = "127.0.0.1"
@@ -89,6 +98,13 @@ class Settings(BaseSettings):
     log: Literal["json", "text"] | None = None
     log_every: int = Field(1, ge=1)
     origins: str = ""
+    prefect_port: int = Field(4200, ge=1, le=65535)
+    mlflow_port: int = Field(5000, ge=1, le=65535)
+    worker_port: int = Field(4201, ge=1, le=65535)
+    schedule_zone: str = "UTC"
+    schedule: dict[str, str] = Field(default_factory=dict)
+    notify_webhook: SecretStr | None = None
+    notify_email: SecretStr | None = None
     eia_key: SecretStr | None = None
     entsoe_key: SecretStr | None = None
     open_meteo_key: SecretStr | None = None
@@ -102,6 +118,13 @@ class Settings(BaseSettings):
     @classmethod
     def _under_home(cls, mlruns: Path, info: ValidationInfo) -> Path:
         return Path(info.data.get("home", Path.cwd())) / mlruns.expanduser()
+
+    @field_validator("schedule_zone")
+    @classmethod
+    def _a_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"'{name}' is not known; it is an IANA name such as Europe/Lisbon, or UTC")
+        return name
 
     @classmethod
     def read(cls, **changes: Any) -> Self:

@@ -38,13 +38,15 @@ def asking(url: str, ids: list[str], stop: threading.Event) -> None:
 
 
 def test_no_answered_forecast_is_lost(store_url: str, plain: Forecaster, tmp_path: Path) -> None:
+    # Each way once: a commit that waits for the disk, and one that does not.
+    flush = store_url.startswith("postgresql")
     plain.save(tmp_path / "model")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {
         **os.environ, "FORECAST_PORT": str(port), "FORECAST_MODEL": str(tmp_path / "model"),
-        "FORECAST_STORE": store_url, "PYTHONPATH": f"{ROOT}/src:{ROOT}",
+        "FORECAST_STORE": store_url, "FORECAST_LEDGER_FLUSH": str(flush), "PYTHONPATH": f"{ROOT}/src:{ROOT}",
     }  # fmt: skip
     program = "import serving; from forecast.settings import Settings; serving.run(Settings.read())"
     with (tmp_path / "log").open("wb") as log:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from forecast.errors import DataError, KeyReused, StoreError
 from forecast.settings import Settings
 from forecast.store import Batch, Packed, Said, Store
+from forecast.store.engine import writing
 from forecast.store.tokens import tokens
 from forecast.tables import SeriesInfo
 
@@ -133,3 +135,14 @@ def test_a_key_stands_for_one_body_for_a_day(store: Store) -> None:
             send("k", b"two")
     with clock.using("2024-05-02T00:00:01Z"):
         assert send("k", b"two") == b"0 new"
+
+
+def test_only_commits_that_need_not_wait_for_the_disk_do_not(tmp_path: Path, postgres_url: str) -> None:
+    asked = {f"sqlite:///{tmp_path}/store.db": "PRAGMA synchronous", postgres_url: "SHOW synchronous_commit"}
+    for url, question in asked.items():
+        with Store.open(url) as store:
+            told = []
+            for flush in (True, False, True):
+                with writing(store.engine, flush=flush) as connection:
+                    told.append(str(connection.exec_driver_sql(question).scalar()))
+            assert told in (["2", "1", "2"], ["on", "off", "on"])

@@ -70,10 +70,19 @@ def _sqlite(url: URL, patience_s: float) -> Engine:
         options = connection.get_execution_options()
         if options.get("bare", False):
             return
+        _set_flush(connection, options.get("flush", True))
         # A writer takes its place in the queue at once: a reader that turns writer half-way would be refused.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
     return engine
+
+
+def _set_flush(connection: Connection, flush: bool) -> None:
+    """Whether the next commit waits for the disk; told to SQLite only where it is another word than the last."""
+    kept = connection.connection.info
+    if kept.get("flush", True) != flush:
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if flush else 'NORMAL'}")
+        kept["flush"] = flush
 
 
 def _postgresql(url: URL, patience_s: float) -> Engine:
@@ -98,10 +107,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction of the one writer: committed as a whole at the end of the block, or not at all."""
-    with asking(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+def writing(engine: Engine, *, flush: bool = True) -> Iterator[Connection]:
+    """A transaction of the one writer: committed as a whole at the end of the block, or not at all.
+
+    Args:
+        engine: of the store.
+        flush: whether the commit waits for the disk. Without, it outlives this process and not a loss of power, which
+            may take the last of these commits, and never a part of one.
+    """
+    with (
+        asking(engine),
+        engine.connect().execution_options(writes=True, flush=flush) as connection,
+        connection.begin(),
+    ):
         if engine.dialect.name == "postgresql":
+            if not flush:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('forecast.store'))"))
         yield connection
 

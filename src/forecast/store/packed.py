@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from forecast.store.issued import CHAMPION
 from forecast.store.schema import FORECAST, SERIES
@@ -103,6 +103,32 @@ def record_packed(connection: Connection, several: Sequence[Packed]) -> None:
         connection.exec_driver_sql(_statement(connection.dialect.name), rows)
 
 
+def known_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of some ids that stand in the ledger."""
+    every, found = list(ids), set[str]()
+    for begin in range(0, len(every), CHUNK):
+        wanted = select(FORECAST.c.id).where(FORECAST.c.id.in_(every[begin : begin + CHUNK]))
+        found.update(connection.execute(wanted).scalars())
+    return found
+
+
+def record_new(connection: Connection, several: Sequence[Packed]) -> list[bool]:
+    """Writes forecasts whose id does not stand in the ledger, within the writer's transaction.
+
+    Returns:
+        which of them were written; one of a series that was forgotten meanwhile is not.
+    """
+    there = known_ids(connection, [one.id for one in several])
+    fresh = [one for one in several if one.id not in there]
+    numbers = _registered(connection, sorted({said.unique_id for one in fresh for said in one.said}))
+    kept = [one for one in fresh if all(said.unique_id in numbers for said in one.said)]
+    rows = [row for one in kept for row in _rows(one, numbers)]
+    if rows:
+        connection.exec_driver_sql(_statement(connection.dialect.name), rows)
+    written = {one.id for one in kept}
+    return [one.id in written for one in several]
+
+
 @cache
 def _statement(dialect: str) -> str:
     """The insertion in the driver's own words: composing it anew costs as much as doing it."""
@@ -113,7 +139,7 @@ def _statement(dialect: str) -> str:
 
 def _rows(one: Packed, numbers: dict[str, int]) -> Iterable[tuple[Any, ...]]:
     """In the order of the table's columns."""
-    levels, warnings = json.dumps(one.levels), json.dumps(one.warnings, ensure_ascii=False)
+    levels, warnings = _json(one.levels), _json(one.warnings)
     for said in one.said:
         yield (
             one.id, numbers[said.unique_id], one.cutoff, one.issued_at, said.first_ds, said.steps, said.step_seconds,
@@ -122,19 +148,31 @@ def _rows(one: Packed, numbers: dict[str, int]) -> Iterable[tuple[Any, ...]]:
         )  # fmt: skip
 
 
+@lru_cache(maxsize=256)
+def _json(told: tuple[float | str, ...]) -> str:
+    """Most answers have the same levels, and no warnings."""
+    return json.dumps(told, ensure_ascii=False)
+
+
 def _numbers(connection: Connection, several: Sequence[Packed]) -> dict[str, int]:
     """The numbers of all series; those that are new are registered as asked for."""
     first = {said.unique_id: (one, said) for one in reversed(several) for said in reversed(one.said)}
     names = sorted(first)
+    numbers = _registered(connection, names)
+    for name in names:
+        if name not in numbers:
+            numbers[name] = _register(connection, *first[name])
+    return numbers
+
+
+def _registered(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """The numbers of those series that the store knows."""
     numbers: dict[str, int] = {}
     for begin in range(0, len(names), CHUNK):
         some = names[begin : begin + CHUNK]
         marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(some))
         wanted = f"SELECT unique_id, id FROM series WHERE unique_id IN ({marks})"
         numbers |= {row[0]: row[1] for row in connection.exec_driver_sql(wanted, tuple(some))}
-    for name in names:
-        if name not in numbers:
-            numbers[name] = _register(connection, *first[name])
     return numbers
 
 

@@ -236,13 +236,17 @@ class Store(Journal):
         with writing(self.engine) as connection:
             return ledger.record_all(connection, several)
 
-    def record_packed(self, several: Sequence[Packed]) -> None:
+    def record_packed(self, several: Sequence[Packed], *, flush: bool = True) -> None:
         """Writes packed forecasts, each under a new id, in one transaction; unknown series are registered.
+
+        Args:
+            several: the forecasts.
+            flush: whether to wait for the disk; without, a loss of power may take the last ones.
 
         Raises:
             StoreError: the store failed, or an id is not new; nothing is written.
         """
-        with writing(self.engine) as connection:
+        with writing(self.engine, flush=flush) as connection:
             record_packed(connection, several)
 
     def forecast(self, id: str) -> Forecast:
