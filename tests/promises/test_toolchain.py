@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +55,15 @@ def closure() -> dict[str, str]:
             seen.add((name, wanted))
             waiting += [(Requirement(line), wanted) for line in distribution.requires or []]
     return reached
+
+
+def test_every_pin_installs_on_the_oldest_python() -> None:
+    """Debian 12 has Python 3.11.2; a pin that wants 3.11.5 cannot be installed there, whatever else fits."""
+    oldest = PROJECT["requires-python"].split(",")[0].removeprefix(">=") + ".0"
+    assert oldest == "3.11.0"
+    for name in closure():
+        wanted = metadata.distribution(name).metadata["Requires-Python"]
+        assert not wanted or SpecifierSet(wanted).contains(oldest), f"{name} wants Python {wanted}: pin an older one"
 
 
 def test_everything_reached_is_installed_as_pinned() -> None:
