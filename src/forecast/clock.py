@@ -30,6 +30,11 @@ def now() -> pd.Timestamp:
     return simulated if simulated is not None else pd.Timestamp(time.time_ns(), tz=UTC)
 
 
+def simulated() -> pd.Timestamp | None:
+    """The simulated moment (UTC), for a process of its own that is to believe the same; None: it is the present."""
+    return _simulated.get()
+
+
 @contextmanager
 def using(moment: pd.Timestamp | str) -> Iterator[pd.Timestamp]:
     """Lets everything inside the block believe that it is `moment` (aware)."""

@@ -22,7 +22,6 @@ from forecast.forecaster.replies import Replies, Wish, replies
 from forecast.forecaster.saying import Doubles, told
 from forecast.forecaster.spec import ForecasterSpec
 from forecast.forecaster.unmeasured import check_unmeasured, level_warnings, started_from_static, unmeasured
-from forecast.recipe import NetworkModel
 from forecast.tables import Columns, Demand, Forecast, mean_of_quantiles, power_unit, quantile_columns
 from forecast.tables.forecast import check_levels
 from forecast.windows import Origins, origins_at
@@ -200,8 +199,7 @@ class Forecaster:
 
     def _unheard(self, demand: Demand) -> list[str]:
         """Whether networks that listen to neighbours miss some."""
-        listening = any(isinstance(one, NetworkModel) and one.network.neighbours for one in self.spec.recipe.members)
-        if not listening or len(self.spec.series) < 2:
+        if not self.spec.listens:
             return []
         present = {one.unique_id for one in (*demand.series, *demand.beside)}
         missing = [name for name in self.spec.series if name not in present]

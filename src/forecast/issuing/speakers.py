@@ -1,0 +1,84 @@
+"""`Speakers`: which versions are asked, as the registry tells it now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from forecast.errors import ModelFolderError, RegistryError
+from forecast.forecaster import Forecaster
+from forecast.registry.reader import ModelRef, pointers, resolve
+from forecast.registry.serving import load_for_serving
+from forecast.settings import Settings
+
+CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
+
+
+@dataclass(frozen=True)
+class Speakers:
+    """The versions that are asked.
+
+    Attributes:
+        champion: None where none is to be had; then the rungs below the models speak.
+        previous: asked where the champion fails.
+        challenger: asked beside it, into the ledger's shadow.
+        notes: why one that the registry names is not asked, one sentence each.
+    """
+
+    champion: ModelRef | None = None
+    previous: ModelRef | None = None
+    challenger: ModelRef | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def find(cls, settings: Settings, model: str | None = None) -> Speakers:
+        """The registered versions, fetched and checked; what cannot be had is left out and said.
+
+        Args:
+            settings: name the registry, and the model where it is a folder.
+            model: ask this one only, "models:/NAME/3" or a folder.
+
+        Raises:
+            RegistryError, ModelFolderError: the model that is to be asked cannot be had.
+        """
+        if model is not None:
+            return cls(resolve(model, settings))
+        if settings.model is not None:
+            try:
+                return cls(resolve(settings.model, settings))
+            except (RegistryError, ModelFolderError) as error:
+                return cls(notes=(f"the champion cannot be had and is not asked: {error}",))
+        try:
+            named = pointers(settings.model_name, settings)
+        except RegistryError as error:
+            return cls(notes=(f"the registry does not answer, no model is asked: {error}",))
+        found: dict[str, ModelRef] = {}
+        notes = (
+            [] if CHAMPION in named else [f"no champion of '{settings.model_name}' is registered, no model is asked"]
+        )
+        for alias in (CHAMPION, PREVIOUS, CHALLENGER):
+            if alias not in named or named[alias].version in [one.version for one in found.values()]:
+                continue
+            try:
+                found[alias] = resolve(f"models:/{settings.model_name}@{alias}", settings)
+            except (RegistryError, ModelFolderError) as error:
+                notes.append(f"the {alias} cannot be had and is not asked: {error}")
+        return cls(found.get(CHAMPION), found.get(PREVIOUS), found.get(CHALLENGER), tuple(notes))
+
+
+def loaded(ref: ModelRef, settings: Settings) -> Forecaster:
+    """The forecaster of a version, once per process.
+
+    Raises:
+        ForecastError: it cannot be loaded; it is tried again at the next call.
+    """
+    key = ref, settings.cache, settings.threads
+    if key not in _loaded:
+        if len(_loaded) >= MOST_LOADED:
+            _loaded.clear()
+        _loaded[key] = load_for_serving(ref, settings)
+    return _loaded[key]
+
+
+MOST_LOADED = 4
+_loaded: dict[tuple[ModelRef, Path, int], Forecaster] = {}
