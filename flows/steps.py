@@ -21,7 +21,7 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.tasks import exponential_backoff
 from sqlalchemy.exc import DBAPIError
 
-from forecast.errors import DataError
+from forecast.errors import DataError, StoreDown
 from forecast.settings import Settings
 from forecast.sources import Declaration
 
@@ -45,7 +45,8 @@ def passing(error: BaseException | None) -> bool:
     A mistake of the user's never does. Readers tell their failures as `ForecastError`, so what lies behind it counts.
     """
     while error is not None:
-        if isinstance(error, OSError) and not isinstance(error, _SETTLED):
+        # A store that is locked or away says so itself; a mistake with a statement is another error.
+        if isinstance(error, StoreDown) or (isinstance(error, OSError) and not isinstance(error, _SETTLED)):
             return True
         # A failure without a statement is one of connecting; a refused statement stays refused.
         if isinstance(error, DBAPIError) and (error.connection_invalidated or error.statement is None):
