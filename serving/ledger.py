@@ -104,7 +104,7 @@ class Ledger:
         id = _id(issued_at)
         try:
             packed = pack(answered, question, id=id, issued_at=issued_at, gate=gate)
-            self._keeper.refuse_while_down()
+            self._keeper.refuse_while_unwritable()
             if self._stuck(patience):
                 raise self._keeper.slow(patience)
             why: ForecastError | None = await self._written(packed, patience)
@@ -192,8 +192,8 @@ class Ledger:
         self._limiter = self._limiter or anyio.CapacityLimiter(1)
         self._writing_since = begun = time.monotonic()
         try:
-            self._keeper.refuse_while_down()
-            await anyio.to_thread.run_sync(self._keeper.do, self._write, several, limiter=self._limiter)
+            self._keeper.refuse_while_unwritable()
+            await anyio.to_thread.run_sync(self._keeper.write, self._write, several, limiter=self._limiter)
         except StoreError as error:
             self._telemetry.ledger_failed()
             return error

@@ -69,7 +69,7 @@ async def post_observations(
     raw = await request.body()
     key = None if idempotency_key is None else f"{request.scope.get('state', {}).get('key', '')}:{idempotency_key}"
     work = (raw, media, tuple(known or ()), key, service)
-    return JsonAnswer(await service.keeper.ask(_store, *work, within=PATIENCE_S))
+    return JsonAnswer(await service.keeper.put(_store, *work, within=PATIENCE_S))
 
 
 def _store(store: Store, raw: bytes, media: str, known: Sequence[str], key: str | None, service: Service) -> bytes:

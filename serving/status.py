@@ -83,7 +83,9 @@ class StatusAnswer(BaseModel):
     last_swap: LastSwap | None
     shadow: Shadowing
     fallbacks: dict[str, dict[str, int]] = Field(description="Series answered below the champion: rung, reason, count.")
-    store: dict[str, Any] = Field(description="`ok`: whether the store answers; where it is; why not.")
+    store: dict[str, Any] = Field(
+        description="`ok`: whether the store answers, `writable`: whether it takes anything; why not."
+    )
     ledger: dict[str, Any] = Field(description="Forecasts written down and not, and whether any are (`on`).")
 
 

@@ -98,7 +98,7 @@ class Slow:
         self.door, self.batches = threading.Semaphore(0), list[list[str]]()
         self.bad: set[str] = set()
 
-    def refuse_while_down(self) -> None:
+    def refuse_while_unwritable(self) -> None:
         """It never is."""
 
     def slow(self, within: float) -> Exception:
@@ -106,7 +106,7 @@ class Slow:
 
         return StoreDown(f"the store did not answer within {within:g} s")
 
-    def do(self, _: Any, several: Sequence[Packed]) -> None:
+    def write(self, _: Any, several: Sequence[Packed]) -> None:
         from forecast.errors import StoreError
 
         assert self.door.acquire(timeout=20)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from forecast import clock
@@ -264,6 +265,45 @@ def test_a_store_that_comes_back_is_used_again(settings: Settings, forecaster: F
             time.sleep(0.1)
         assert ask.post(client, asked("east"))["recorded"] is False
         assert client.app.state.service.memory.status()["ok"] is True  # type: ignore[attr-defined]
+
+
+def test_a_full_disk_stops_writers_and_no_reader(settings: Settings, forecaster: Forecaster, ask: Ask, tmp_path: Any,
+                                                 frame: pd.DataFrame) -> None:  # fmt: skip
+    url = f"sqlite:///{tmp_path}/store.db"
+    with Store.open(url) as store:
+        store.add(batch(frame), "test", history=True)
+    most = [10**6]
+    with TestClient(create_app(settings.model_copy(update={"store": url}), forecaster)) as client:
+        service = client.app.state.service  # type: ignore[attr-defined]
+        kept = ask.post(client, asked("east", store=True))
+        engine = service.keeper.store().engine
+        event.listen(engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count = {most[0]}"))
+        most[0] = 1  # which SQLite takes for: not a page more
+        engine.dispose()
+        fresh = frame[frame["unique_id"] == "east"].tail(200)
+        rows = {"ds": ask.z(fresh["ds"] + pd.Timedelta("300D")), "y": fresh["y"].tolist()}
+        for _ in range(2):
+            lost = client.post("/v1/observations", json={"series": [{"unique_id": "east", "history": rows}]})
+            assert (lost.status_code, lost.json()["type"]) == (503, "/problems/store")
+            assert "is full" in lost.json()["found"]
+            assert "Free some" in lost.json()["detail"]
+        assert numbers(ask.post(client, asked("east"))) == numbers(kept)
+        assert client.get(f"/v1/forecasts/{kept['id']}").status_code == 200
+        for path in ("/v1/series", "/v1/series/east/observations", "/v1/series/east/requirements"):
+            assert client.get(path).status_code == 200, path
+        unwritten = ask.post(client, asked("north", store=True))
+        assert unwritten["recorded"] is False
+        assert "is full" in unwritten["warnings"][-1]
+        told = client.get("/v1/status").json()["store"]
+        assert (told["ok"], told["writable"]) == (True, False)
+        assert "is full" in told["why"]
+        most[0] = 10**6
+        engine.dispose()
+        patience = time.monotonic() + 15
+        while not ask.post(client, asked("north", store=True))["recorded"]:
+            assert time.monotonic() < patience
+            time.sleep(0.1)
+        assert service.memory.status()["writable"] is True
 
 
 def test_a_file_that_is_replaced_is_opened_anew(settings: Settings, forecaster: Forecaster, ask: Ask, tmp_path: Any,
