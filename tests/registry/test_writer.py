@@ -97,7 +97,9 @@ def test_the_page_that_compares_shows_the_newest_retraining(settings: Settings, 
         with retraining(settings, name=name, demand=demand, task=task) as run:
             pass
     tags = run.store.client.get_experiment(run.store.experiment).tags
-    view = json.loads(tags["mlflow.sharedViewState.compare"])
+    kept = json.loads(tags["mlflow.sharedViewState.compare"])
+    assert kept["name"] == "Recipes of the newest run, best first"
+    view = json.loads(kept["state"])
     assert run.run_id in view["searchFilter"]
     assert "metrics.`mae`" in view["selectedColumns"]
     assert "viewStateShareKey=compare" in tags["mlflow.note.content"]

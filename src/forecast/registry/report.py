@@ -16,6 +16,7 @@ from forecast.recipe import Task
 from forecast.registry.explained import log_explanation
 from forecast.registry.listing import aliases
 from forecast.registry.models import Verdict, example_inputs, log_forecaster, promote, register
+from forecast.registry.purposes import Purpose
 from forecast.registry.quality import log_quality
 from forecast.registry.runs import Run, dataset_name, recipe_params, retraining
 from forecast.registry.words import recipe_note, retraining_note, ui_of, weather_of, with_skill
@@ -114,7 +115,8 @@ def log_retraining(
     name = title or f"{walk_table['cutoff'].max():%Y-%m} {_subject(demand)} retraining"
     said = {"weather": story.weather, **({"winner": story.winner} if story.winner else {}), **(tags or {})}
     log = RetrainingLog("")
-    with retraining(settings, name=name, demand=demand, task=task, tags=said) as run:
+    purpose: Purpose = "retraining" if enlist else "backtest"
+    with retraining(settings, name=name, demand=demand, task=task, tags=said, purpose=purpose) as run:
         children, models = {}, {}
         # The UI lists the newest first, so the best recipe is logged last.
         for model in sorted(fitted, key=lambda one: -story.figures(one).get("mae", np.inf)):

@@ -16,6 +16,7 @@ import pandas as pd
 
 from forecast import clock
 from forecast.recipe import Recipe, Task
+from forecast.registry.purposes import Purpose
 from forecast.registry.store import NOTE, Store, open_store
 from forecast.settings import Settings
 from forecast.tables import Demand
@@ -109,6 +110,10 @@ class Run:
 
         self.store.client.log_batch(self.run_id, tags=[RunTag(key, _said(value)) for key, value in values.items()])
 
+    def rename(self, name: str) -> None:
+        """What is known at the end belongs into the name, where a list shows it."""
+        self.store.client.update_run(self.run_id, name=name)
+
     def note(self, markdown: str) -> None:
         """The description on top of its page."""
         self.tags({NOTE: markdown})
@@ -149,8 +154,9 @@ class Run:
 
 @contextmanager
 def retraining(
-    settings: Settings, *, name: str, demand: Demand, task: Task, tags: Mapping[str, object] | None = None
-) -> Iterator[Run]:
+    settings: Settings, *, name: str, demand: Demand, task: Task, tags: Mapping[str, object] | None = None,
+    purpose: Purpose = "retraining",
+) -> Iterator[Run]:  # fmt: skip
     """The parent run of one retraining; it is marked as failed when the block fails.
 
     Args:
@@ -159,11 +165,12 @@ def retraining(
         demand: the table; its digest is logged.
         task: what the forecasters will be asked.
         tags: more about it.
+        purpose: of the experiment that it stands in.
 
     Raises:
         RegistryError: the store cannot be opened.
     """
-    store = open_store(settings)
+    store = open_store(settings, purpose)
     with running(store, name, {**demand_tags(demand), "kind": "retraining", **(tags or {})}) as run:
         run.params({"horizon": task.horizon, "every": task.every, **({"gate": task.gate} if task.gate else {})})
         run.dataset(demand)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import os
 import sqlite3
@@ -13,16 +13,24 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from forecast import clock
 from forecast.errors import RegistryError
+from forecast.registry.purposes import (
+    CLASSIC,
+    COMPARE_VIEW,
+    NOTES,
+    Purpose,
+    View,
+    experiment_of,
+    page_of,
+    recipes_of,
+    views_of,
+)
 from forecast.settings import Settings
 
 NOTE = "mlflow.note.content"
-COMPARE_VIEW = "compare"
-# Otherwise the UI wraps every page in menus for language models.
-_CLASSIC = "workflowType=machine_learning"
-# What a person compares: how good, how honest, how expensive; then what it is.
-COMPARED_METRICS = ("mae", "skill_vs_naive", "rmse", "mape", "bias", "coverage_80", "training_seconds")
-COMPARED_TAGS = ("weather", "verdict")
+INTRODUCED = "forecast.introduced"
+"""The tag of an experiment that says which version of its note and views it has."""
 # What a database says, and what helps; the user's file is left as it is.
 _HELP = {
     "disk is full": "make room on its disk and run it again",
@@ -31,15 +39,6 @@ _HELP = {
     "locked": "wait until the other process is done and run it again",
     "readonly": "make the file and its folder writable",
 }
-EXPERIMENT_NOTE = """Each parent run is one **retraining** on one table of demand; its children are the recipes tried.
-
-- `mae` and its neighbours are measured by walking forward over days that no recipe was trained on; `skill_vs_naive` is
-  the share of the seasonal naive's error that is gone.
-- `weather: actual (optimistic)` means that measured weather stood in for a forecast of it.
-- The champion that the service loads is the version of the registered model with the alias `champion`.
-
-[The newest retraining's recipes side by side]({link})
-"""
 
 
 @dataclass(frozen=True)
@@ -49,26 +48,48 @@ class Store:
     Attributes:
         settings: where it lives.
         client: an `MlflowClient` for it; what its database refuses is a `RegistryError`.
-        experiment: id of our experiment.
+        experiment: id of the experiment.
+        purpose: of the experiment.
     """
 
     settings: Settings
     client: Any
     experiment: str
+    purpose: Purpose = "retraining"
 
     @property
     def compare_link(self) -> str:
-        """The UI's page of the newest retraining's recipes side by side (relative to the UI's address)."""
-        return f"#/experiments/{self.experiment}/runs?{_CLASSIC}&viewStateShareKey={COMPARE_VIEW}"
+        """The UI's page on which runs of the experiment stand side by side (relative to the UI's address)."""
+        return page_of(self.experiment)
 
     def show(self, run_id: str) -> None:
-        """Lets the page of `compare_link` show the recipes of this retraining, best first."""
-        view = json.dumps(_compare_view(run_id))
-        self.client.set_experiment_tag(self.experiment, f"mlflow.sharedViewState.{COMPARE_VIEW}", view)
+        """Lets the page of `compare_link` show the recipes of this run, best first."""
+        self._keep(recipes_of(run_id))
+
+    def introduce(self) -> None:
+        """Writes what the experiment is for and its views, where they are not as this version knows them."""
+        views = views_of(self.purpose)
+        links = [(one.name, page_of(self.experiment, one.key)) for one in views]
+        if COMPARE_VIEW not in [one.key for one in views]:
+            links.insert(0, ("The newest run's recipes side by side", self.compare_link))
+        note = NOTES[self.purpose] + "\n" + "\n".join(f"- [{name}]({link})" for name, link in links) + "\n"
+        # A person may write a note of their own and change a view; only a newer version of ours writes again.
+        told = hashlib.sha256("".join([note, *(one.told(0) for one in views)]).encode()).hexdigest()[:16]
+        if self.client.get_experiment(self.experiment).tags.get(INTRODUCED) == told:
+            return
+        for one in views:
+            self._keep(one)
+        self.client.set_experiment_tag(self.experiment, NOTE, note)
+        # Without it the UI opens every experiment as if it held traces of language models.
+        self.client.set_experiment_tag(self.experiment, "mlflow.experimentKind", "custom_model_development")
+        self.client.set_experiment_tag(self.experiment, INTRODUCED, told)
 
     def run_link(self, run_id: str) -> str:
         """The UI's page of one run."""
-        return f"#/experiments/{self.experiment}/runs/{run_id}?{_CLASSIC}"
+        return f"#/experiments/{self.experiment}/runs/{run_id}?{CLASSIC}"
+
+    def _keep(self, view: View) -> None:
+        self.client.set_experiment_tag(self.experiment, view.tag, view.told(int(clock.now().timestamp() * 1000)))
 
 
 def quiet_mlflow() -> None:
@@ -137,8 +158,8 @@ class _Client:
         return asked
 
 
-def open_store(settings: Settings) -> Store:
-    """Prepares `mlruns/` and the experiment, and points mlflow at them.
+def open_store(settings: Settings, purpose: Purpose = "retraining") -> Store:
+    """Prepares `mlruns/` and the experiment of a purpose, and points mlflow at them.
 
     Raises:
         RegistryError: the store cannot be opened.
@@ -147,10 +168,10 @@ def open_store(settings: Settings) -> Store:
     with warnings.catch_warnings():
         # mlflow speaks an older SQLAlchemy's dialect; who calls us can do nothing about it.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return _opened(settings)
+        return _opened(settings, purpose)
 
 
-def _opened(settings: Settings) -> Store:
+def _opened(settings: Settings, purpose: Purpose) -> Store:
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -162,7 +183,9 @@ def _opened(settings: Settings) -> Store:
         mlflow.set_registry_uri(settings.mlflow_uri)
         with database_errors(settings.mlflow_uri):
             client = _Client(mlflow.MlflowClient(settings.mlflow_uri, settings.mlflow_uri), settings.mlflow_uri)
-        return Store(settings, client, _experiment(client, settings, local))
+        store = Store(settings, client, _experiment(client, settings, purpose, local), purpose)
+        store.introduce()
+        return store
     except (MlflowException, OSError) as error:
         raise RegistryError(
             f"MLflow at {settings.mlflow_uri} cannot be opened ({_first_line(error)})",
@@ -171,11 +194,12 @@ def _opened(settings: Settings) -> Store:
         ) from error
 
 
-def _experiment(client: Any, settings: Settings, local: bool) -> str:
-    """The id of our experiment, made on first sight."""
+def _experiment(client: Any, settings: Settings, purpose: Purpose, local: bool) -> str:
+    """The id of the experiment, made on first sight."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(settings.experiment)
+    name = experiment_of(settings, purpose)
+    found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "active":
         return str(found.experiment_id)
     if found is not None:
@@ -183,27 +207,13 @@ def _experiment(client: Any, settings: Settings, local: bool) -> str:
         return str(found.experiment_id)
     location = settings.artifacts.as_uri() if local else None
     try:
-        made = str(client.create_experiment(settings.experiment, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:
         # Another process may have made it in between.
-        beaten = client.get_experiment_by_name(settings.experiment)
+        beaten = client.get_experiment_by_name(name)
         if beaten is None:
             raise
         return str(beaten.experiment_id)
-    store = Store(settings, client, made)
-    client.set_experiment_tag(made, NOTE, EXPERIMENT_NOTE.format(link=store.compare_link))
-    # Without it the UI opens every experiment as if it held traces of language models.
-    client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")
-    return made
-
-
-def _compare_view(parent: str) -> dict[str, object]:
-    """The state of the UI's table of runs: which rows, which columns, in which order."""
-    columns = [f"metrics.`{name}`" for name in COMPARED_METRICS] + [f"tags.`{name}`" for name in COMPARED_TAGS]
-    return {
-        "searchFilter": f"tags.`mlflow.parentRunId` = '{parent}'", "orderByKey": "metrics.`mae`", "orderByAsc": True,
-        "lifecycleFilter": "Active", "selectedColumns": columns,
-    }  # fmt: skip
 
 
 def _first_line(error: BaseException) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 RUN, LOGGED = "run_id", "logged"
+NAME_LENGTH = 120
 NOTE = """A search for a recipe. Its scores **chose**, so none of them is a test figure.
 
 `score` is the geometric mean over the inner folds of the scaled loss; children are the trials, pruned ones included.
@@ -57,8 +58,10 @@ class Record:
         logged = list(self.study.user_attrs.get(LOGGED, []))
         if self.run is None or trial.number in logged:
             return
+        tried = _tried(trial.params)
         told = {"kind": "trial", "state": trial.state.name.lower(), "why": trial.user_attrs.get("why", "")}
-        with self.run.child(f"trial {trial.number}", tags=told) as child:
+        name = f"trial {trial.number} · {tried}" if tried else f"trial {trial.number}"
+        with self.run.child(name[:NAME_LENGTH], tags={**told, "tried": tried}) as child:
             child.params(_params(self.space, self.task, trial.params))
             folds = list(trial.user_attrs.get("folds", []))
             child.metrics({"score": trial.value if told["state"] == "complete" else None})
@@ -95,7 +98,7 @@ def kept_run(
     study: optuna.Study, settings: Settings, name: str, tags: Mapping[str, object], about: Mapping[str, object]
 ) -> Iterator[Run]:
     """The run that a study remembers, opened again; a new one where there is none."""
-    store = open_store(settings)
+    store = open_store(settings, "search")
     known = study.user_attrs.get(RUN)
     again = known is not None and _stands(store, str(known))
     room: AbstractContextManager[Run] = _again(store, str(known), name) if again else running(store, name, tags)
@@ -130,6 +133,14 @@ def _stands(store: Store, run_id: str) -> bool:
         return bool(store.client.get_run(run_id).info.lifecycle_stage == "active")
     except MlflowException:
         return False
+
+
+def _tried(params: Mapping[str, object]) -> str:
+    """What a trial changes, by the last part of each knob's name: "rate 0.003, width 48"."""
+    return ", ".join(
+        f"{name.rsplit('.', 1)[-1]} {value:.3g}" if isinstance(value, float) else f"{name.rsplit('.', 1)[-1]} {value}"
+        for name, value in params.items()
+    )
 
 
 def _params(space: Space, task: Task, params: Mapping[str, object]) -> dict[str, object]:
