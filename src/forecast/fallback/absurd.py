@@ -17,7 +17,7 @@ TIMES = 100
 """So many times as large as what `SHARE` of the known values stay under, and nobody believes it.
 
 A plant that doubles, a house that wakes up and a meter that begins are far below. Of the 49 areas of EIA-930 no reading
-that its publisher calls sound reaches ten times; what reaches a hundred is a slipped unit or a broken register.
+that its publisher calls sound reaches twice; what reaches a hundred times is a slipped unit or a broken register.
 """
 SHARE = 0.9
 """What more than a tenth of the known values show is no slip; then it is believed, however large."""
