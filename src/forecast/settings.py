@@ -54,6 +54,12 @@ class Settings(BaseSettings):
         log: `json` or `text`; None is text on a terminal, else JSON.
         log_every: of lines about fast and successful requests, one in so many is written.
         origins: pages of other addresses that may ask from a browser, with commas between.
+        gate: when the forecasts of a delivery day are due, in each series' zone.
+        sources_file: what the flow `ingest` reads, as TOML.
+        keep_observations_days, keep_forecasts_days: what is older is removed by the flow `maintain`; None keeps all.
+        keep_versions: so many registered versions without an alias are kept, the newest; None keeps all.
+        keep_files_days: what can be made again (fetched models, tables and walks of retrainings) goes after so many
+            days without use; None keeps all.
         prefect_port, mlflow_port, worker_port: where `forecast up` lets Prefect's server, MLflow's server and the
             worker's answer about its health listen, on this machine only.
         schedule_zone: whose clock the schedules of the flows follow.
@@ -98,6 +104,12 @@ class Settings(BaseSettings):
     log: Literal["json", "text"] | None = None
     log_every: int = Field(1, ge=1)
     origins: str = ""
+    gate: str = "D-1T10:00"
+    sources_file: Path = Path("sources.toml")
+    keep_observations_days: int | None = Field(None, ge=60)
+    keep_forecasts_days: int | None = Field(None, ge=60)
+    keep_versions: int | None = Field(None, ge=1)
+    keep_files_days: int | None = Field(30, ge=1)
     prefect_port: int = Field(4200, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
     worker_port: int = Field(4201, ge=1, le=65535)
@@ -138,6 +150,11 @@ class Settings(BaseSettings):
         except ValidationError as error:
             told = "; ".join(f"FORECAST_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
             raise DeclarationError(f"settings that do not fit ({told})", "the fields of Settings") from error
+
+    @property
+    def source_list(self) -> Path:
+        """The file that names the sources of the flow `ingest`."""
+        return self.home / self.sources_file.expanduser()
 
     @property
     def artifacts(self) -> Path:
