@@ -11,6 +11,8 @@ JOBS ?= 2
 BENCH ?= $(if $(DATA),protocols,windows)
 # Cases of `make fuzz`.
 CASES ?= 10000
+# Delivery days of `make soak`.
+DAYS ?= 90
 # Folder of the data of the protocols; naming it runs the quick ones.
 DATA ?=
 SOURCES := src serving flows migrations tests benchmarks deploy
@@ -21,7 +23,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test lint types layers pytest format bench serve fuzz audit image-proof ui pins clean
+.PHONY: help install demo test lint types layers pytest format bench serve up soak fuzz audit image-proof ui pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +70,12 @@ bench: $(STAMP) ## measure windows; DATA=folder: the quick protocols; BENCH=name
 
 serve: $(STAMP) ## the HTTP service with the registered champion
 	@$(VENV)/bin/forecast serve
+
+up: $(STAMP) ## Prefect, a worker, MLflow and the service on this machine; Ctrl+C stops all of it
+	@$(VENV)/bin/forecast up
+
+soak: $(STAMP) ## a simulated quarter against all of it, with accidents (under an hour); DAYS=n; writes docs/soak.md
+	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/soak.py --days $(DAYS)
 
 fuzz: $(STAMP) ## ten thousand requests made from the description, all checks (about ten minutes); CASES=n
 	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/fuzz.py --cases $(CASES)

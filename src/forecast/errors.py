@@ -13,6 +13,7 @@ ForecastError
 ├── RequestError          a forecast request that cannot be answered
 ├── ModelFolderError      a saved forecaster that cannot be read
 ├── RegistryError         no such model, version or alias
+├── SupervisingError      processes that cannot be kept running here
 └── TrainingError         learning failed
     └── NonFiniteLoss     loss or weights stopped being numbers
 """
@@ -114,6 +115,10 @@ class ModelFolderError(ForecastError):
 
 class RegistryError(ForecastError):
     """No such model, version or alias."""
+
+
+class SupervisingError(ForecastError):
+    """Processes cannot be kept running here: a port is taken, another keeper is there, one does not start."""
 
 
 class TrainingError(ForecastError):

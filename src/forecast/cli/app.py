@@ -19,6 +19,7 @@ from forecast.cli import (
     serve,
     store,
     train,
+    up,
 )
 from forecast.cli.mistakes import run
 
@@ -40,6 +41,7 @@ app.command("search")(search.search)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
+app.command("up")(up.up)
 app.add_typer(keys.app, name="keys")
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
