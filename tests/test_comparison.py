@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from forecast.comparison import Guards, compare, rank
+from forecast.comparison import Guards, compare, rank, sheet_of, weigh
+from forecast.comparison.pairs import pair
 from forecast.errors import DataError
+from forecast.metrics import score
 
 DAYS = 40
 HOUR = pd.Timedelta(hours=1)
@@ -317,3 +319,31 @@ def test_many_candidates_need_stronger_evidence(champion: pd.DataFrame) -> None:
     assert ranking.best == "lucky"
     assert ranking.verdict is not None
     assert not ranking.verdict.promote
+
+
+def test_the_sums_of_a_sheet_are_the_figures_of_the_table(champion: pd.DataFrame) -> None:
+    """The guards read sums by cutoff, a person reads `metrics.score`: both say the same, gaps and series included."""
+    south = [answers(name, 9, seed, series="south", level=40) for name, seed in (("lstm", 5), ("champion", 6))]
+    table = pd.concat([answers("lstm", 4, seed=2, shift=1), champion, *south], ignore_index=True)
+    table.loc[table.index % 97 == 3, "y"] = np.nan
+    table.loc[table.index % 17 == 5, "q0.1"] = np.nan
+    zones = {"north": "Australia/Melbourne", "south": "Europe/Lisbon"}
+    pairs = pair(table, ["lstm", "champion"], "absolute_error", None)
+    sheet, figures = sheet_of(pairs, zones), score(pairs.table, zones=zones)
+    for model in ("lstm", "champion"):
+        mine = sheet.figures(model)
+        for name in ("coverage_80", "winkler_80", "peak_mae"):
+            assert mine[name] == pytest.approx(figures.loc[model, name], rel=1e-9), (model, name)
+        rows = pairs.table[pairs.table["model"] == model]
+        by = rows.assign(error=rows["mean"] - rows["y"], size=rows["y"].abs()).groupby("unique_id")[["error", "size"]]
+        bias = (100 * by.mean()["error"].abs() / by.mean()["size"]).mean()
+        assert mine["bias_percent"] == pytest.approx(bias, rel=1e-9)
+
+
+def test_a_verdict_on_sums_is_the_verdict_on_the_table(champion: pd.DataFrame) -> None:
+    table = pd.concat([answers("lstm", 4, seed=2), champion])
+    whole = compare(table, "lstm", "champion")
+    sheet = sheet_of(pair(table, ["lstm", "champion"], "absolute_error", None))
+    assert weigh(sheet, "lstm", "champion") == whole.model_copy(update={"figures": {}})
+    again = sheet.drawn(np.arange(len(sheet)))
+    assert weigh(again, "lstm", "champion").reasons == whole.reasons

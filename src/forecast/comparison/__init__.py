@@ -2,6 +2,7 @@
 
 from forecast.comparison.guards import STANDARD, Guards
 from forecast.comparison.rank import Ranking, rank
-from forecast.comparison.verdict import Verdict, compare
+from forecast.comparison.sheet import Sheet, sheet_of
+from forecast.comparison.verdict import Verdict, compare, weigh
 
-__all__ = ["STANDARD", "Guards", "Ranking", "Verdict", "compare", "rank"]
+__all__ = ["STANDARD", "Guards", "Ranking", "Sheet", "Verdict", "compare", "rank", "sheet_of", "weigh"]

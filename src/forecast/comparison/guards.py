@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from forecast.comparison.pairs import Pairs
+from forecast.comparison.sheet import Sheet
 from forecast.errors import DataError
 
 NOMINAL = 0.8
@@ -49,15 +49,13 @@ class Guards(BaseModel):
 
 
 STANDARD = Guards()
-Figures = Mapping[str, Mapping[str, float]]
 
 
-def broken_guards(figures: Figures, pairs: Pairs, challenger: str, champion: str, guards: Guards) -> list[str]:
+def broken_guards(sheet: Sheet, challenger: str, champion: str, guards: Guards) -> list[str]:
     """A sentence for each limit that the challenger does not keep."""
-    ours, theirs = figures[challenger], figures[champion]
-    answered = pairs.answered[challenger]
-    sentences = [*_coverage(ours, theirs, guards), *_peaks(ours, theirs, guards)]
-    sentences += _bias(pairs.table, challenger, champion, guards)
+    ours, theirs = sheet.figures(challenger), sheet.figures(champion)
+    answered = sheet.answered[challenger]
+    sentences = [*_coverage(ours, theirs, guards), *_peaks(ours, theirs, guards), *_bias(ours, theirs, guards)]
     if answered < guards.least_answered:
         sentences.append(
             f"refused: the challenger answered {100 * answered:.1f} % of the rows, "
@@ -91,26 +89,24 @@ def _peaks(ours: Mapping[str, float], theirs: Mapping[str, float], guards: Guard
         )
 
 
-def _bias(table: pd.DataFrame, challenger: str, champion: str, guards: Guards) -> Iterator[str]:
-    ours, theirs = (_bias_percent(table[table["model"].astype(str) == model]) for model in (challenger, champion))
-    if ours > guards.bias_percent and ours > theirs:
+def _bias(ours: Mapping[str, float], theirs: Mapping[str, float], guards: Guards) -> Iterator[str]:
+    mine, reigning = ours["bias_percent"], theirs["bias_percent"]
+    if mine > guards.bias_percent and mine > reigning:
         yield (
-            f"refused: the bias is {ours:.1f} % of mean demand (the champion's {theirs:.1f} %), more than "
+            f"refused: the bias is {mine:.1f} % of mean demand (the champion's {reigning:.1f} %), more than "
             f"{guards.bias_percent:g} %."
         )
-
-
-def _bias_percent(rows: pd.DataFrame) -> float:
-    """Mean over series of |mean error| as a share of mean |demand| [%]."""
-    rows = rows.assign(error=rows["mean"] - rows["y"], size=rows["y"].abs())
-    series = rows.groupby(rows["unique_id"].astype(str))[["error", "size"]].mean()
-    return float((100 * series["error"].abs() / series["size"].where(series["size"] > 0)).mean())
 
 
 def memorised(
     table: pd.DataFrame, models: Sequence[str], trained_until: Mapping[str, pd.Timestamp | None]
 ) -> tuple[str, ...]:
-    """A sentence for each model whose training reached into the scored rows (`Pairs.table`).
+    """A sentence for each model whose training reached into the scored rows.
+
+    Args:
+        table: cutoff and ds of what is scored: `Pairs.table`, or `Sheet.origins`.
+        models: who was trained.
+        trained_until: the end of the training of each.
 
     Raises:
         DataError: the end of a model's training is not given, or has no zone.

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from forecast.comparison.evidence import diebold_mariano, gain_interval
 from forecast.comparison.guards import STANDARD, Guards, broken_guards, memorised
-from forecast.comparison.pairs import Loss, Pairs, pair
+from forecast.comparison.pairs import Loss, pair
+from forecast.comparison.sheet import Sheet, sheet_of
 from forecast.errors import DataError
 from forecast.metrics import Zones, score
 
@@ -25,6 +26,7 @@ class Verdict(BaseModel):
         promote: the challenger takes the champion's place.
         reasons: sentences for a person; where `promote` is false, each one that begins with "refused" forbids it.
         memorised: one of the models learned from the scored moments; no figure is given then.
+        judged: the losses were compared: nobody had memorised them, and there were enough of them.
         dm_statistic, p_value: Diebold–Mariano; positive where the challenger is better; two-sided.
         gain_percent: how much lower the challenger's mean loss is [% of the champion's].
         ci_low, ci_high: bootstrap interval of 95 % of the gain [%].
@@ -39,6 +41,7 @@ class Verdict(BaseModel):
     promote: bool
     reasons: tuple[str, ...]
     memorised: bool = False
+    judged: bool = False
     dm_statistic: float = MISSING
     p_value: float = MISSING
     gain_percent: float = MISSING
@@ -83,35 +86,52 @@ def compare(
     if challenger == champion:
         raise DataError(f"'{challenger}' is compared with itself", "two models")
     pairs = pair(table, [challenger, champion], loss, scales)
+    verdict = weigh(sheet_of(pairs, zones), challenger, champion, trained_until=trained_until, guards=guards, seed=seed)
+    if not verdict.judged:
+        return verdict
+    return verdict.model_copy(update={"figures": _figures(pairs.table, scales, zones)})
+
+
+def weigh(
+    sheet: Sheet, challenger: str, champion: str, *, trained_until: TrainedUntil | None = None,
+    guards: Guards = STANDARD, seed: int = 0,
+) -> Verdict:  # fmt: skip
+    """The verdict on sums by cutoff, without the table of figures; what `compare` decides is decided here.
+
+    Args:
+        sheet: of both models.
+        trained_until, guards, seed: as in `compare`.
+
+    Raises:
+        DataError: `trained_until` lacks a model or has no zone.
+    """
     begun: dict[str, Any] = {
-        "challenger": challenger, "champion": champion,
-        "origins": len(pairs.losses), "dropped_origins": pairs.dropped_origins,
+        "challenger": challenger, "champion": champion, "origins": len(sheet), "dropped_origins": sheet.dropped_origins,
     }  # fmt: skip
-    seen = memorised(pairs.table, [challenger, champion], trained_until) if trained_until is not None else ()
-    few = _too_few(pairs, guards)
+    seen = memorised(sheet.origins, [challenger, champion], trained_until) if trained_until is not None else ()
+    few = _too_few(sheet, guards)
     if seen or few:
         return Verdict(**begun, promote=False, reasons=(*seen, *few), memorised=bool(seen))
-    evidence = _evidence(pairs, challenger, champion, seed)
-    figures = _figures(pairs.table, scales, zones)
-    refusals = [*_chance(evidence, guards), *broken_guards(figures, pairs, challenger, champion, guards)]
-    told = [_summary(evidence, pairs, challenger, champion)]
+    evidence = _evidence(sheet, challenger, champion, seed)
+    refusals = [*_chance(evidence, guards), *broken_guards(sheet, challenger, champion, guards)]
+    told = [_summary(evidence, sheet, challenger, champion)]
     if trained_until is None:
         told.append("The ends of the training spans were not declared, so only the walk itself keeps them apart.")
-    return Verdict(**begun, promote=not refusals, reasons=(*told, *refusals), **evidence, figures=figures)
+    return Verdict(**begun, promote=not refusals, reasons=(*told, *refusals), judged=True, **evidence)
 
 
-def _too_few(pairs: Pairs, guards: Guards) -> tuple[str, ...]:
-    origins = len(pairs.losses)
+def _too_few(sheet: Sheet, guards: Guards) -> tuple[str, ...]:
+    origins = len(sheet)
     if origins >= guards.least_origins:
         return ()
-    dropped = f" ({pairs.dropped_origins} without a partner or a scale were dropped)" if pairs.dropped_origins else ""
+    dropped = f" ({sheet.dropped_origins} without a partner or a scale were dropped)" if sheet.dropped_origins else ""
     return (f"refused: too few origins: both models answered {origins}{dropped}, {guards.least_origins} are needed.",)
 
 
-def _evidence(pairs: Pairs, challenger: str, champion: str, seed: int) -> dict[str, float]:
-    theirs, ours = (pairs.losses[model].to_numpy(dtype=float) for model in (champion, challenger))
-    statistic, p_value = diebold_mariano(theirs, ours, pairs.overlap)
-    low, high = gain_interval(theirs, ours, pairs.day_N, seed=seed)
+def _evidence(sheet: Sheet, challenger: str, champion: str, seed: int) -> dict[str, float]:
+    theirs, ours = sheet.losses[champion], sheet.losses[challenger]
+    statistic, p_value = diebold_mariano(theirs, ours, sheet.overlap)
+    low, high = gain_interval(theirs, ours, sheet.day_O, seed=seed)
     gain = 100 * (1 - ours.mean() / theirs.mean()) if theirs.mean() > 0 else MISSING
     return {"dm_statistic": statistic, "p_value": p_value, "gain_percent": gain, "ci_low": low, "ci_high": high}
 
@@ -123,14 +143,14 @@ def _figures(
     return {str(model): {str(name): float(value) for name, value in row.items()} for model, row in scored.iterrows()}
 
 
-def _summary(evidence: Mapping[str, float], pairs: Pairs, challenger: str, champion: str) -> str:
-    ours, theirs = pairs.losses[challenger].mean(), pairs.losses[champion].mean()
-    dropped = f"; {pairs.dropped_origins} unpaired origins were dropped" if pairs.dropped_origins else ""
+def _summary(evidence: Mapping[str, float], sheet: Sheet, challenger: str, champion: str) -> str:
+    ours, theirs = sheet.losses[challenger].mean(), sheet.losses[champion].mean()
+    dropped = f"; {sheet.dropped_origins} unpaired origins were dropped" if sheet.dropped_origins else ""
     interval = f"95 % interval {evidence['ci_low']:.1f} to {evidence['ci_high']:.1f} %"
     told = [f"a gain of {evidence['gain_percent']:.1f} %", interval] if theirs > 0 else []
     told += [_shown(evidence["p_value"])] if not pd.isna(evidence["p_value"]) else []
     return (
-        f"On {len(pairs.losses)} common origins {challenger} has a mean loss of {ours:.4g}, {champion} of {theirs:.4g}"
+        f"On {len(sheet)} common origins {challenger} has a mean loss of {ours:.4g}, {champion} of {theirs:.4g}"
         f"{': ' if told else ''}{', '.join(told)}{dropped}."
     )
 

@@ -56,7 +56,7 @@ def score_by_series(
 ) -> pd.DataFrame:
     """The figures of `score` for each model and series: columns model, unique_id, `FIGURES` and `n`."""
     rows = with_point(checked(table))
-    rows = rows.assign(_peak_day=_peak_days(rows, zones))
+    rows = rows.assign(_peak_day=peak_days(rows, zones))
     figures = [
         {"model": model, "unique_id": series, **_figures(part, (scales or {}).get(series, float("nan")))}
         for (model, series), part in rows.groupby(["model", "unique_id"], sort=False)
@@ -103,7 +103,7 @@ def _peak_figures(part: pd.DataFrame, y: Floats, point: Floats) -> dict[str, flo
     }
 
 
-def _peak_days(rows: pd.DataFrame, zones: Zones | None) -> npt.NDArray[np.int64]:
+def peak_days(rows: pd.DataFrame, zones: Zones | None) -> npt.NDArray[np.int64]:
     """A number for each forecast and civil day, −1 where too little of the day was measured and forecast."""
     day = local_times(rows, zones)["day"]
     groups = rows.groupby([rows["model"], rows["unique_id"], rows["cutoff"], day], sort=False)
