@@ -1,7 +1,7 @@
 """The forecast of a delivery day for all series of a store, before its gate, into the ledger: each exactly once."""
 
 from forecast.issuing.block import MISFIT, issue_block
-from forecast.issuing.due import Block, Plan, Question, blocks_of, day_due
+from forecast.issuing.due import Block, Plan, Question, blocks_of, day_due, zone_of_most
 from forecast.issuing.issuance import Issuance
 from forecast.issuing.issue import BATCH, issue
 from forecast.issuing.speakers import Speakers
@@ -18,4 +18,5 @@ __all__ = [
     "day_due",
     "issue",
     "issue_block",
+    "zone_of_most",
 ]

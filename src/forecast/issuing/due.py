@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pandas as pd
+from sqlalchemy import func, select
 
 from forecast import clock
 from forecast.calendars import civil_date, delivery_day, gate_cutoff, moment_inside, moment_outside, parse_gate
 from forecast.errors import DataError, RequestError
+from forecast.store import Store
 from forecast.store.catalogue import Entry
 from forecast.store.purposes import BACKFILL, ISSUE, ledger_id
+from forecast.store.schema import SERIES
 
 EARLIEST = pd.Timedelta(hours=12)
 """So long before its gate at the most a forecast is issued: what is issued is not said again with newer data."""
@@ -106,6 +109,14 @@ def day_due(gate: str, zone: str, now: pd.Timestamp) -> date:
     """
     today = civil_date(now.tz_convert(clock.zone(clock.lived_zone(zone))))
     return today + timedelta(days=parse_gate(gate).days_before)
+
+
+def zone_of_most(store: Store) -> str | None:
+    """The zone in which most series with values live; None where there is none."""
+    told = select(SERIES.c.zone, func.count()).where(SERIES.c.anchor.is_not(None)).group_by(SERIES.c.zone)
+    with store.snapshot() as connection:
+        counts = {zone or "UTC": count for zone, count in connection.execute(told)}
+    return min(counts, key=lambda zone: (-counts[zone], zone), default=None)
 
 
 def blocks_of(question: Question, entries: Mapping[str, Entry], batch: int, now: pd.Timestamp) -> Plan:

@@ -23,12 +23,20 @@ class Speakers:
         previous: asked where the champion fails.
         challenger: asked beside it, into the ledger's shadow.
         notes: why one that the registry names is not asked, one sentence each.
+        away: whether the registry did not answer.
     """
 
     champion: ModelRef | None = None
     previous: ModelRef | None = None
     challenger: ModelRef | None = None
     notes: tuple[str, ...] = ()
+    away: bool = False
+
+    @property
+    def named(self) -> dict[str, ModelRef]:
+        """Those that are asked, by alias."""
+        every = {CHAMPION: self.champion, PREVIOUS: self.previous, CHALLENGER: self.challenger}
+        return {alias: ref for alias, ref in every.items() if ref is not None}
 
     @classmethod
     def find(cls, settings: Settings, model: str | None = None) -> Speakers:
@@ -51,7 +59,7 @@ class Speakers:
         try:
             named = pointers(settings.model_name, settings)
         except RegistryError as error:
-            return cls(notes=(f"the registry does not answer, no model is asked: {error}",))
+            return cls(notes=(f"the registry does not answer, no model is asked: {error}",), away=True)
         found: dict[str, ModelRef] = {}
         notes = (
             [] if CHAMPION in named else [f"no champion of '{settings.model_name}' is registered, no model is asked"]
