@@ -41,13 +41,16 @@ class Held:
 
     Attributes:
         entry: what is known of it.
-        state: of its knowledge, when it was read; see `Tokens.state`.
+        token, state: of the store and of its knowledge, when it was last seen to be right; see `Tokens`.
+        newest: start of the newest period of which the store holds a y, whenever it became known (seconds).
         first, last: only periods that start from `first` to `last` were read (seconds).
         columns: by name; a column that the store does not know has no values.
     """
 
     entry: Entry
+    token: int
     state: tuple[int, int]
+    newest: int | None
     first: int
     last: int
     columns: Mapping[str, Values]
@@ -57,10 +60,21 @@ class Held:
         """Bytes, roughly."""
         return 512 + sum(24 * len(one.ds_N) for one in self.columns.values())
 
-    def serves(self, state: tuple[int, int], first: int, last: int, columns: Sequence[str]) -> bool:
-        """Whether it is what would be read now."""
-        inside = self.first <= first and last <= self.last
-        return self.state == state and inside and all(name in self.columns for name in columns)
+    def covers(self, first: int, last: int, columns: Sequence[str]) -> bool:
+        """Whether it holds what would be read of these periods."""
+        return self.first <= first and last <= self.last and all(name in self.columns for name in columns)
+
+    def end(self, until: int) -> int | None:
+        """`last_known` of it at a moment (UTC nanoseconds), in nanoseconds; None where only the store can tell."""
+        y = self.columns.get(TARGET)
+        if y is None or self.newest is None or self.last < self.newest:
+            return None
+        known_N = y.available_N <= until
+        if not known_N.any():
+            return None
+        ds = int(y.ds_N[known_N].max())
+        rule = ds + (self.entry.step_seconds + self.entry.delay_seconds) * SECOND
+        return max(rule, int(y.available_N[known_N & (y.ds_N == ds)].min()))
 
 
 def last_known(connection: Connection, entries: Sequence[Entry], until: int) -> int | None:
@@ -91,12 +105,22 @@ def read_held(
     """
     stored = catalogue.variables(connection)
     numbers = [one.number for one in entries.values()]
+    measured = stored.get(TARGET, (-1, ""))[0]
     wishes = [Wish(numbers, stored[name][0] if name in stored else -1, None, first, last) for name in columns]
     told = dict(zip(columns, read_rows(connection, wishes), strict=True))
     return {
-        name: Held(entry, now.state(entry.number), first, last, _columns(entry, told))
+        name: Held(
+            entry, now.any, now.state(entry.number), _newest(connection, entry, measured), first, last,
+            _columns(entry, told),
+        )
         for name, entry in entries.items()
-    }
+    }  # fmt: skip
+
+
+def _newest(connection: Connection, entry: Entry, variable: int) -> int | None:
+    table = OBSERVATION.c
+    mine = (table.series_id == entry.number, table.variable_id == variable)
+    return connection.execute(select(func.max(table.ds)).where(*mine)).scalar()
 
 
 def _columns(entry: Entry, told: Mapping[str, Rows]) -> dict[str, Values]:

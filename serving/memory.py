@@ -7,6 +7,7 @@ as a table until more becomes known: the same question again costs a look at the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -31,6 +32,8 @@ from serving.watching import Watch
 
 SERIES_BYTES, TABLE_BYTES = 48_000_000, 48_000_000
 """The most that is kept of rows, and of tables made of them."""
+MOST_AT_ONCE = 4
+"""Series whose table is made at once; more take long enough for a thread."""
 SLACK_S = 2 * 86_400
 """More is read than the question needs, so that the next ones, from later cutoffs, find it, too."""
 
@@ -59,9 +62,9 @@ class Memory:
         """
         asked = Asked.of(request, spec)
         token = await self._watch.now()
-        warm = None if asked.ahead else self._warm(asked, token)
+        warm = self._warm(asked, token)
         self._counts["cold" if warm is None else "warm"] += 1
-        return warm if warm is not None else await self._keeper.ask(self._cold, asked, token)
+        return warm if warm is not None else await self._keeper.ask(self._cold, asked)
 
     async def unlearned(self, request: ForecastRequest) -> ForecasterSpec:
         """A spec of which nothing was learned, for series of the store, while no model is served.
@@ -85,32 +88,69 @@ class Memory:
         return {**self._keeper.status(), "questions": dict(self._counts), "kept": kept}
 
     def _warm(self, asked: Asked, token: int) -> Question | None:
-        """The question, where a table is there that is still right."""
-        table = self._tables.get(self._key(asked))
-        if table is None or table.spec is not asked.spec or table.token != token:
+        """The question, where nothing has changed and all that it needs is here; no statement is asked."""
+        table = None if asked.ahead else self._tables.get(self._key(asked))
+        if table is not None and table.spec is asked.spec and table.token == token:
+            cutoff = asked.cutoff(table.zones)
+            moment = asked.known_until(cutoff, table.demand.series[0].zone)
+            if table.serves(token, moment, cutoff, asked.reach):
+                return table.question(asked, cutoff)
+        if len(asked.names) > MOST_AT_ONCE:
             return None
-        cutoff = asked.cutoff(table.zones)
-        moment = asked.known_until(cutoff, table.demand.series[0].zone)
-        return table.question(asked, cutoff) if table.serves(token, moment, cutoff, asked.reach) else None
+        held = self._all_held(asked)
+        return self._from(asked, held, token) if held and all(one.token == token for one in held.values()) else None
 
     def _key(self, asked: Asked) -> tuple[object, ...]:
         return id(asked.spec), asked.request.unit, asked.names
 
-    def _cold(self, store: Store, asked: Asked, token: int) -> Question:
+    def _all_held(self, asked: Asked) -> dict[str, Held]:
+        """The series as they were read; none where one of them was not."""
+        found = {name: one for name in asked.names if (one := self._held.get(name)) is not None}
+        return found if len(found) == len(asked.names) else {}
+
+    def _cold(self, store: Store, asked: Asked) -> Question:
         with store.snapshot() as connection:
+            held = self._all_held(asked)
+            if held:
+                now = tokens(connection, [one.entry.number for one in held.values()])
+                if all(one.state == now.state(one.entry.number) for one in held.values()):
+                    # Something changed, and none of these.
+                    self._keep({name: replace(one, token=now.any) for name, one in held.items()})
+                    question = self._from(asked, held, now.any)
+                    if question is not None:
+                        return question
             entries = catalogue.entries(connection, asked.names)
             asked.check(entries)
             zones = {name: one.info.zone or "UTC" for name, one in entries.items()}
-            zone = next(iter(zones.values()))
             cutoff = asked.cutoff(zones)
-            moment = asked.known_until(cutoff, zone)
+            moment = asked.known_until(cutoff, next(iter(zones.values())))
             first, last = self._span(connection, asked, entries, cutoff, moment)
             self._check_rows(len(entries), first, last, asked)
             now = tokens(connection, [one.number for one in entries.values()])
             held = self._read(connection, asked, entries, now, first, last)
-        table = Table.of(
-            asked, held, moment, asked.unit(entries), now.any, self._keeper.place, self._ahead(asked, zones)
-        )
+        return self._question(asked, held, cutoff, moment, now.any)
+
+    def _from(self, asked: Asked, held: Mapping[str, Held], token: int) -> Question | None:
+        """The question on what was read before; None where that does not reach as far."""
+        asked.check({name: one.entry for name, one in held.items()})
+        zones = {name: one.entry.info.zone or "UTC" for name, one in held.items()}
+        cutoff = asked.cutoff(zones)
+        moment = asked.known_until(cutoff, next(iter(zones.values())))
+        origin = cutoff.value if cutoff is not None else _end(held, moment)
+        if origin is None:
+            return None
+        first, last = self._reach(asked, origin // SECOND)
+        if not all(one.covers(first, last, asked.spec.columns.dynamic) for one in held.values()):
+            return None
+        self._check_rows(len(held), first, last, asked)
+        return self._question(asked, held, cutoff, moment, token)
+
+    def _question(
+        self, asked: Asked, held: Mapping[str, Held], cutoff: pd.Timestamp | None, moment: pd.Timestamp, token: int
+    ) -> Question:
+        zones = {name: one.entry.info.zone or "UTC" for name, one in held.items()}
+        unit = asked.unit({name: one.entry for name, one in held.items()})
+        table = Table.of(asked, held, moment, unit, token, self._keeper.place, self._ahead(asked, zones))
         if not asked.ahead:
             self._tables.put(self._key(asked), table, table.size)
         return table.question(asked, cutoff)
@@ -127,6 +167,9 @@ class Memory:
             if end is None:
                 raise nothing_known(asked.names[0], moment, asked.reach)
             origin = end
+        return self._reach(asked, origin)
+
+    def _reach(self, asked: Asked, origin: int) -> tuple[int, int]:
         return origin - int(asked.reach.total_seconds()), origin + HORIZON_S
 
     def _check_rows(self, series: int, first: int, last: int, asked: Asked) -> None:
@@ -146,20 +189,29 @@ class Memory:
         found: dict[str, Held] = {}
         for name, entry in entries.items():
             one = self._held.get(name)
-            if one is not None and one.serves(now.state(entry.number), first, last, columns):
+            if one is not None and one.state == now.state(entry.number) and one.covers(first, last, columns):
                 found[name] = one
         missing = {name: entry for name, entry in entries.items() if name not in found}
         if missing:
             fresh = read_held(connection, missing, now, first - SLACK_S, last + SLACK_S, columns)
-            for name, one in fresh.items():
-                self._held.put(name, one, one.size)
+            self._keep(fresh)
             found |= fresh
         return {name: found[name] for name in entries}
+
+    def _keep(self, held: Mapping[str, Held]) -> None:
+        for name, one in held.items():
+            self._held.put(name, one, one.size)
 
     def _ahead(self, asked: Asked, zones: Mapping[str, str]) -> Ahead:
         """What the request says is known ahead."""
         coming = [one for one in asked.request.series if one.future is not None]
         return {one.unique_id: ahead_of(one, asked.spec, zones[one.unique_id]) for one in coming}
+
+
+def _end(held: Mapping[str, Held], moment: pd.Timestamp) -> int | None:
+    """The end of what is known of any series (UTC nanoseconds); None where only the store can tell."""
+    ends = [one.end(moment.value) for one in held.values()]
+    return None if None in ends else max(one for one in ends if one is not None)
 
 
 def _unlearned(store: Store, request: ForecastRequest) -> ForecasterSpec:

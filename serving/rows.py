@@ -58,11 +58,10 @@ class Rows:
         _check_lengths(one.unique_id, coming, len(ds_ahead))
         check_history(one.unique_id, ds_past, read["y"], spec.step, blank=spec.starts_from_static)
         check_future(one.unique_id, ds_past, ds_ahead, spec.step)
-        blank = np.full(len(ds_ahead), np.nan)
-        columns = {name: np.concatenate([values, coming.get(name, blank)]) for name, values in read.items()}
+        columns = read if ahead is None else _with_ahead(read, coming, len(ds_ahead))
         given = {*past.columns, *(ahead.columns if ahead else ()), *one.static}
         return cls(
-            one.unique_id, zone, np.concatenate([ds_past, ds_ahead]), columns,
+            one.unique_id, zone, np.concatenate([ds_past, ds_ahead]) if ahead is not None else ds_past, columns,
             _available(one, len(ds_past), len(ds_ahead), zone), _static(one, spec),
             tuple(sorted(given - {*spec.past, *spec.known, *spec.static})),
         )  # fmt: skip
@@ -113,6 +112,11 @@ def ahead_of(one: SeriesBody, spec: ForecasterSpec, zone: str) -> tuple[Nanoseco
     _check_lengths(one.unique_id, columns, len(ds))
     check_future(one.unique_id, ds[:0], ds, spec.step)
     return ds, columns
+
+
+def _with_ahead(read: Mapping[str, Values], coming: Mapping[str, Values], rows: int) -> dict[str, Values]:
+    blank = np.full(rows, np.nan)
+    return {name: np.concatenate([values, coming.get(name, blank)]) for name, values in read.items()}
 
 
 def _columns(

@@ -114,6 +114,32 @@ def test_what_is_remembered_is_never_old(client: TestClient, ask: Ask, store: St
     assert ask.refused(client, question)["series"] == "east"
 
 
+def test_another_moment_of_the_same_knowledge_asks_the_store_nothing(
+    client: TestClient, ask: Ask, store: Store, forecaster: Forecaster, frame: pd.DataFrame
+) -> None:
+    def told(moment: pd.Timestamp) -> list[Any]:
+        asked_at: list[str] = []
+        engine = client.app.state.service.keeper.store().engine  # type: ignore[attr-defined]
+        hear = lambda *told: asked_at.append(told[2])  # noqa: E731 (taken away again below)
+        event.listen(engine, "before_cursor_execute", hear)
+        answer = ask.post(client, asked("east", as_of=f"{moment:%Y-%m-%dT%H:%MZ}", horizon=24))
+        event.remove(engine, "before_cursor_execute", hear)
+        end = store.demand(only=["east"], as_of=moment).last_known_end()
+        said = forecaster.predict(store.demand(only=["east"], as_of=moment), [end], horizon=24).frame
+        assert said["mean"].tolist() == answer["forecasts"][0]["mean"]
+        return [one for one in asked_at if "SELECT" in one and one != "SELECT 1" and "token" not in one]
+
+    assert told(CUTOFF)
+    assert told(CUTOFF + 5 * HOUR) == []
+    west = frame[(frame["unique_id"] == "west") & (frame["ds"] == CUTOFF - 2 * HOUR)]
+    store.add(batch(west.assign(y=55.0, available_at=CUTOFF - HOUR / 2)), "test")
+    assert told(CUTOFF + 3 * HOUR) == [], "another series changed"
+    # What was read ends before these values, and the store goes on.
+    early = frame["ds"].min() + pd.Timedelta(days=20)
+    assert told(early)
+    assert told(frame["ds"].max())
+
+
 def test_the_ledger_of_the_service_does_not_spoil_its_memory(client: TestClient, ask: Ask) -> None:
     service = client.app.state.service  # type: ignore[attr-defined]
     for _ in range(3):
