@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -19,7 +17,7 @@ from forecast.errors import DataError, RequestError
 from forecast.store import Batch
 from forecast.store.catalogue import Entry
 from forecast.tables import Columns, SeriesInfo
-from serving.bodies import LARGEST, LONGEST_NAME, Clocked, Number, Plain, StrictBody, plain_name
+from serving.bodies import LONGEST_NAME, Clocked, Number, Plain, StrictBody
 from serving.contradictions import check_agreeing
 from serving.introduced import DAY, Introduced
 from serving.stamps import Nanoseconds, read_stamp, read_stamps, read_step
@@ -135,80 +133,6 @@ class Delivered:
         return Batch(frame, Columns(tuple(name for name in names if name not in known), known), self.infos)
 
 
-def read_csv(raw: bytes, known: Iterable[str], entries: Mapping[str, Entry]) -> Delivered:
-    """A long table as text: `unique_id`, `ds`, numbers, and `available_at` where it is told.
-
-    Raises:
-        DataError, RequestError: columns are missing, or cells cannot be read; rows are named.
-    """
-    try:
-        lines = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"the body is no CSV in UTF-8 ({error})", "text/csv with a header") from None
-    header, rows = (lines[0] if lines else []), [line for line in lines[1:] if line]
-    missing = [name for name in KEYS[:2] if name not in header]
-    if missing or len(set(header)) < len(header):
-        raise RequestError(
-            f"the header is {', '.join(header)[:200] or 'empty'}", "unique_id, ds and columns of numbers, each once",
-            "correct the first line",
-        )  # fmt: skip
-    ragged = [number for number, row in enumerate(rows, start=2) if len(row) != len(header)]
-    if ragged:
-        raise DataError(
-            f"{len(ragged)} lines have another number of cells than the header", f"{len(header)} cells",
-            stamps=[f"line {number}" for number in ragged[:6]],
-        )  # fmt: skip
-    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
-    if not rows:
-        return Delivered([], frozenset(known))
-    _check_names(columns["unique_id"])
-    names = np.array(columns["unique_id"], dtype=object)
-    zones = {name: one.info.zone for name, one in entries.items() if one.info.zone is not None}
-    data: dict[str, object] = {"unique_id": names, "ds": _csv_stamps(names, columns["ds"], zones)}
-    if "available_at" in columns:
-        data["available_at"] = _stated(columns["available_at"], None, "UTC")
-    data |= {name: _numbers(name, cells) for name, cells in columns.items() if name not in KEYS}
-    frame = pd.DataFrame(data)
-    return Delivered([frame], frozenset(known), names=tuple(dict.fromkeys(map(str, names))), zones=zones)
-
-
-def _check_names(names: Sequence[str]) -> None:
-    odd = [row for row, name in enumerate(names) if not _is_name(name)]
-    if odd:
-        raise DataError(
-            f"{len(odd)} names of series are empty, too long or hold control characters",
-            f"1 to {LONGEST_NAME} characters, none of them U+0000 to U+001F or U+007F", column="unique_id",
-            stamps=[f"line {row + 2}: {names[row]!r:.40}" for row in odd[:6]],
-        )  # fmt: skip
-
-
-def _is_name(text: str) -> bool:
-    try:
-        return 1 <= len(plain_name(text)) <= LONGEST_NAME
-    except ValueError:
-        return False
-
-
-def _csv_stamps(names: npt.NDArray[np.object_], texts: Sequence[str], zones: Mapping[str, str]) -> pd.DatetimeIndex:
-    ds = read_stamps(texts, series=None, column="ds")
-    for name in {str(one) for one in names if is_day_clock(zones.get(str(one)))}:
-        mine = names == name
-        ds[mine] = checked_days(pd.DatetimeIndex(ds[mine], tz="UTC"), zones[name]).asi8
-    return pd.DatetimeIndex(ds, tz="UTC")
-
-
-def _numbers(name: str, cells: Sequence[str]) -> Doubles:
-    read = pd.to_numeric(pd.Series(cells, dtype=object).replace({"": None, "null": None}), errors="coerce")
-    values: Doubles = read.to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = [row for row, cell in enumerate(cells) if cell not in ("", "null") and not abs(values[row]) <= LARGEST]
-    if wrong:
-        raise DataError(
-            f"{len(wrong)} cells are no finite numbers of a possible size", "numbers, or nothing", column=name,
-            stamps=[f"line {row + 2}: {cells[row]!r:.40}" for row in wrong[:6]],
-        )  # fmt: skip
-    return values
-
-
 def _frame(name: str, part: Measured, zone: str) -> pd.DataFrame:
     """One part of one series as rows."""
     columns = {column: np.array(values, dtype=np.float64) for column, values in part.columns.items()}
@@ -222,8 +146,8 @@ def _frame(name: str, part: Measured, zone: str) -> pd.DataFrame:
                 f"{length} values beside {len(ds)} stamps", "one value per stamp", "send null where a value is missing",
                 series=name, column=column,
             )  # fmt: skip
-    stated = _stated(texts if texts is not None else [None] * len(ds), name, zone)
-    return pd.DataFrame({"unique_id": name, "ds": pd.DatetimeIndex(ds, tz="UTC"), "available_at": stated, **columns})
+    moments = stated(texts if texts is not None else [None] * len(ds), name, zone)
+    return pd.DataFrame({"unique_id": name, "ds": pd.DatetimeIndex(ds, tz="UTC"), "available_at": moments, **columns})
 
 
 def _stamps(name: str, part: Measured, size: int, zone: str) -> Nanoseconds:
@@ -249,7 +173,8 @@ def _on_clock(name: str, ds: Nanoseconds, zone: str) -> Nanoseconds:
         raise DataError(error.found, error.expected, error.do, series=name, column="ds", stamps=error.stamps) from None
 
 
-def _stated(texts: Sequence[str | None], name: str | None, zone: str) -> pd.DatetimeIndex:
+def stated(texts: Sequence[str | None], name: str | None, zone: str) -> pd.DatetimeIndex:
+    """When rows became known, on a series' clock; NaT where nothing is said."""
     told = [row for row, text in enumerate(texts) if text]
     moments = np.full(len(texts), np.iinfo(np.int64).min, dtype=np.int64)
     read = read_stamps([texts[row] or "" for row in told], series=name, column="available_at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,7 +16,9 @@ from forecast.errors import RequestError
 from forecast.settings import Settings
 from forecast.store import IngestReport, Store, catalogue
 from serving.answers import JsonAnswer, encode
-from serving.delivered import Delivered, Observations, read_csv
+from serving.bodies import Plain
+from serving.delivered import Delivered, Observations
+from serving.delivered_csv import read_csv
 from serving.dependencies import ServiceNow
 from serving.parsing import parse_as
 from serving.problems import Problem
@@ -54,6 +56,9 @@ class Stored(BaseModel):
 async def post_observations(
     request: Request, service: ServiceNow,
     known: Annotated[list[str] | None, Query(max_length=64, description="Of CSV: columns known ahead.")] = None,
+    zone: Annotated[Plain | None, Query(max_length=64, description="Of CSV: civil zone of its series.")] = None,
+    unit: Annotated[Plain | None, Query(max_length=8, description="Of CSV: MW, kW, GW, MWh or kWh.")] = None,
+    step: Annotated[Plain | None, Query(max_length=20, description="Of CSV: length of a period, as `P1D`.")] = None,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, description="For a day the same key has the same answer.")
     ] = None,
@@ -61,18 +66,23 @@ async def post_observations(
     """Stores values with the moment at which they became known, all or nothing.
 
     A number that contradicts a stored one is a revision: it counts from `available_at`, else from now. JSON as
-    described, or `text/csv` with the columns `unique_id`, `ds`, numbers, and `available_at` where it is told.
+    described, or `text/csv` with the columns `unique_id`, `ds`, numbers, and `available_at` where it is told; what JSON
+    says of a series, the address of CSV says of all of them.
     """
     media = _declared(request)
-    if known and media != CSV:
-        raise RequestError("known in the address", "known in the body of JSON", "move it there", column="known")
+    said = {"zone": zone, "unit": unit, "step": step}
+    for name in [name for name, value in {"known": known, **said}.items() if value and media != CSV]:
+        raise RequestError(f"{name} in the address", f"{name} in the body of JSON", "move it there", column=name)
     raw = await request.body()
     key = None if idempotency_key is None else f"{request.scope.get('state', {}).get('key', '')}:{idempotency_key}"
-    work = (raw, media, tuple(known or ()), key, service)
+    work = (raw, media, tuple(known or ()), said, key, service)
     return JsonAnswer(await service.keeper.put(_store, *work, within=PATIENCE_S))
 
 
-def _store(store: Store, raw: bytes, media: str, known: Sequence[str], key: str | None, service: Service) -> bytes:
+def _store(
+    store: Store, raw: bytes, media: str, known: Sequence[str], said: Mapping[str, str | None], key: str | None,
+    service: Service,
+) -> bytes:  # fmt: skip
     settings = service.settings
     body = parse_as(Observations, raw, most_series=settings.max_series) if media != CSV else None
     with store.snapshot() as connection:
@@ -81,12 +91,13 @@ def _store(store: Store, raw: bytes, media: str, known: Sequence[str], key: str 
         roles = {name: role for name, (_, role) in catalogue.variables(connection).items()}
     # Of what only a request has named, whoever tells is the first.
     told = {name: one for name, one in entries.items() if not one.asked}
-    delivered = Delivered.of(body, told) if body is not None else read_csv(raw, known, told)
+    delivered = Delivered.of(body, told) if body is not None else read_csv(raw, known, told, said)
     _check_size(delivered, settings)
     batch = delivered.batch(roles)
     if key is None:
         return _answer(store.add(batch, SOURCE), service.telemetry)
-    sent = b"\0".join([media.encode(), *(one.encode() for one in known), raw])
+    words = [media, *known, *(f"{name}={value}" for name, value in said.items() if value)]
+    sent = b"\0".join([*(word.encode() for word in words), raw])
     return store.add_once(batch, SOURCE, key, sent, partial(_answer, telemetry=service.telemetry))
 
 

@@ -236,3 +236,35 @@ def test_daily_values_of_a_zone_with_summer_time_are_kept_by_civil_days(client: 
     odd = {"unique_id": "a", "history": {"ds": [ds[0], ds[0]], "y": [1.0, 2.0]}}
     assert post(client, {"series": [odd]}, 422)["stamps"] == [ds[0]]
     assert "days:" not in listed.text + str(other)
+
+
+def test_csv_opens_a_daily_series_of_a_zone(client: TestClient, store_url: str) -> None:
+    ds = midnights("2014-03-25", 10)
+    rows = [f"{name},{stamp},{day}.5,{stamp}" for name in "ab" for day, stamp in enumerate([*ds[1:], ds[0]])]
+    text = "\n".join(["unique_id,ds,y,available_at", *rows])
+    sent = {"content": text, "headers": {"content-type": "text/csv"}, "params": {"zone": LISBON, "unit": "kW"}}
+    told = client.post("/v1/observations", **sent).json()
+    assert (told["new"], client.post("/v1/observations", **sent).json()["unchanged"]) == (20, 20)
+    with Store.open(store_url) as store, store.snapshot() as connection:
+        kept = {name: one.info for name, one in catalogue.entries(connection).items()}
+    assert {one.zone for one in kept.values()} == {f"days:{LISBON}"}
+    assert {str(one.unit) for one in kept.values()} == {"kW"}
+    shown = client.get(f"/v1/series/a/observations?first={ds[0]}").json()
+    assert shown["ds"] == [f"{stamp[:-1]}:00Z" for stamp in ds]
+    assert shown["columns"]["y"] == [9.5, *(day + 0.5 for day in range(9))]
+    one = f"unique_id,ds,y\nc,{ds[0]},1"
+    alone = client.post("/v1/observations", **{**sent, "content": one, "params": {"zone": LISBON, "step": "P1D"}})
+    assert (alone.status_code, client.get("/v1/series/c").json()["step"]) == (200, "P1D")
+    later = f"unique_id,ds,y\nc,{ds[1]},1"
+    assert client.post("/v1/observations", content=later, headers=sent["headers"]).json()["new"] == 1
+
+
+@pytest.mark.parametrize("params", [{"zone": "Europe/Lisboa"}, {"unit": "TW"}, {"step": "soon"}, {"zone": "days:UTC"}])
+def test_what_the_address_says_of_csv_is_checked(client: TestClient, params: dict[str, str]) -> None:
+    sent = {"content": "unique_id,ds,y\na,2014-01-01T00:00Z,1", "headers": {"content-type": "text/csv"}}
+    problem = client.post("/v1/observations", params=params, **sent)
+    assert problem.status_code == 422, problem.text
+    body = {"series": [{"unique_id": "a", "history": {"ds": AT[:2], "y": [1.0, 2.0]}}]}
+    misplaced = client.post("/v1/observations", params=params, json=body).json()
+    assert misplaced["column"] == next(iter(params))
+    assert "in the body of JSON" in misplaced["detail"]
