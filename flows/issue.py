@@ -109,23 +109,22 @@ def find(now: str | None) -> Speakers:
     with at(now):
         speakers = Speakers.find(Settings.read())
     if speakers.away:
-        raise RegistryError(*speakers.notes[:1])
+        raise RegistryError(speakers.notes[0])
     return speakers
 
 
 def asked(now: str | None) -> Speakers:
-    """The versions to ask; none where the registry stays away."""
+    """The versions to ask; those that the registry named last, or none, where it stays away."""
     from forecast.issuing import Speakers
 
     state = find(now, return_state=True)
     if state.is_completed():
         found: Speakers = state.result()
-        for note in found.notes:
-            steps.say(f"find models: {note}")
-        return found
-    error = state.result(raise_on_failure=False)
-    steps.say(f"find models: {error}")
-    return Speakers(away=True, notes=(str(error),))
+    else:
+        found = Speakers.find(Settings.read())
+    for note in found.notes:
+        steps.say(f"find models: {note}")
+    return found
 
 
 @task(

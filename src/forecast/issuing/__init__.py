@@ -4,6 +4,7 @@ from forecast.issuing.block import MISFIT, issue_block
 from forecast.issuing.due import Block, Plan, Question, blocks_of, day_due, zone_of_most
 from forecast.issuing.issuance import Issuance
 from forecast.issuing.issue import BATCH, issue
+from forecast.issuing.past import past_days, unissued
 from forecast.issuing.speakers import Speakers
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "day_due",
     "issue",
     "issue_block",
+    "past_days",
+    "unissued",
     "zone_of_most",
 ]

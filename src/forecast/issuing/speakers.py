@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from forecast.addresses import shown
 from forecast.errors import ModelFolderError, RegistryError
 from forecast.forecaster import Forecaster
+from forecast.registry.folders import folder_digest, is_whole
 from forecast.registry.reader import ModelRef, pointers, resolve
 from forecast.registry.serving import load_for_serving
 from forecast.settings import Settings
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
+REMEMBERED = "named.json"
+"""In the cache: what the registry named last."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Speakers:
         try:
             named = pointers(settings.model_name, settings)
         except RegistryError as error:
-            return cls(notes=(f"the registry does not answer, no model is asked: {error}",), away=True)
+            return _remembered(settings, str(error).rstrip("."))
         found: dict[str, ModelRef] = {}
         notes = (
             [] if CHAMPION in named else [f"no champion of '{settings.model_name}' is registered, no model is asked"]
@@ -71,7 +77,44 @@ class Speakers:
                 found[alias] = resolve(f"models:/{settings.model_name}@{alias}", settings)
             except (RegistryError, ModelFolderError) as error:
                 notes.append(f"the {alias} cannot be had and is not asked: {error}")
-        return cls(found.get(CHAMPION), found.get(PREVIOUS), found.get(CHALLENGER), tuple(notes))
+        told = cls(found.get(CHAMPION), found.get(PREVIOUS), found.get(CHALLENGER), tuple(notes))
+        _remember(told, settings)
+        return told
+
+
+def _remember(told: Speakers, settings: Settings) -> None:
+    """Keeps what the registry named, for a time when it does not answer."""
+    place = settings.cache / REMEMBERED
+    said = {alias: {**asdict(ref), "folder": str(ref.folder)} for alias, ref in told.named.items()}
+    text = json.dumps({"model": settings.model_name, "registry": shown(settings.mlflow_uri), "named": said})
+    if place.is_file() and place.read_text(encoding="utf-8") == text:
+        return
+    fresh = place.with_name(f".{REMEMBERED}-{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(place)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+
+
+def _remembered(settings: Settings, why: str) -> Speakers:
+    """The versions that this registry named last, as far as the cache holds them unchanged; else none."""
+    named: dict[str, ModelRef] = {}
+    try:
+        told = json.loads((settings.cache / REMEMBERED).read_text(encoding="utf-8"))
+        if (told["model"], told["registry"]) == (settings.model_name, shown(settings.mlflow_uri)):
+            refs = {alias: ModelRef(**{**one, "folder": Path(one["folder"])}) for alias, one in told["named"].items()}
+            named = {alias: ref for alias, ref in refs.items() if _whole(ref)}
+    except (OSError, ValueError, KeyError, TypeError):
+        named = {}
+    what = "the versions that it named last are asked" if named else "no model is asked"
+    note = f"the registry does not answer, {what}: {why}"
+    return Speakers(named.get(CHAMPION), named.get(PREVIOUS), named.get(CHALLENGER), (note,), away=True)
+
+
+def _whole(ref: ModelRef) -> bool:
+    return is_whole(ref.folder) and folder_digest(ref.folder) == ref.digest
 
 
 def loaded(ref: ModelRef, settings: Settings) -> Forecaster:
