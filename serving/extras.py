@@ -19,7 +19,7 @@ from serving.desk import Desk
 from serving.engine import Engine
 from serving.ladder import Clock, Ladder, about, sound
 from serving.questions import Question
-from serving.scenarios import check_scenarios, shifted, unchanged
+from serving.scenarios import beyond, check_scenarios, shifted, unchanged
 from serving.served import Served
 from serving.sight import Sight
 from serving.told import Answered, Told
@@ -155,19 +155,25 @@ class Extras:
     async def _asked(
         self, options: Options, question: Question, served: Served, extra: Extra
     ) -> list[tuple[Told, ...] | None]:
-        sights = []
+        sights, spec = [], served.forecaster.spec
         for one in options.scenarios:
             for column in unchanged(question, one.shift):
                 extra.warnings.append(f"scenario '{one.name}': nothing is known ahead of column '{column}'")
-            sights.append(Sight.of(shifted(question, one.shift), served.forecaster.spec))
+            sights.append(Sight.of(shifted(question, one.shift), spec))
         said = await asyncio.gather(*(self._engine.ask(served, sight.question) for sight in sights))
-        levels = question.levels(served.forecaster.spec)
-        return [
-            tuple(sight.seen(one, None, CHAMPION, levels) for one in told)
-            if all(sound(one, len(levels)) for one in told)
-            else None
-            for sight, (told, _) in zip(sights, said, strict=True)
-        ]
+        levels, made = question.levels(spec), list[tuple[Told, ...] | None]()
+        for one, sight, (told, _) in zip(options.scenarios, sights, said, strict=True):
+            until = max(each.ds_H[-1] for each in told)
+            extra.warnings += beyond(sight.question, one, spec.features, until)
+            wild = sorted(sight.unbelievable(told, levels))
+            if wild:
+                extra.warnings.append(
+                    f"scenario '{one.name}' is left out: what the model says of series '{wild[0]}' then lies far from "
+                    "all that is known of it"
+                )
+            good = not wild and all(sound(each, len(levels)) for each in told)
+            made.append(tuple(sight.seen(each, None, CHAMPION, levels) for each in told) if good else None)
+        return made
 
     async def _within(self, work: Coroutine[Any, Any, Made], until: float, what: str, extra: Extra) -> Made | None:
         """What the work makes; None, with a warning, where it fails or does not come in time."""

@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import RequestError
-from forecast.tables import Demand
+from forecast.features import FeatureState
+from forecast.tables import Demand, Series
 from forecast.tables.versions import Versions
 from serving.bodies import Scenario
 from serving.questions import Question
 
 Change = str | float
+ROUNDING = 1e-5
+"""Columns are float32: what lies outside by less was seen."""
 
 
 def check_scenarios(scenarios: Sequence[Scenario], known: Sequence[str], model: str) -> None:
@@ -76,6 +79,41 @@ def unchanged(question: Question, shift: Mapping[str, Change]) -> list[str]:
         if not any(np.isfinite(one).any() for one in values):
             lost.append(name)
     return lost
+
+
+def beyond(question: Question, scenario: Scenario, features: FeatureState, until: np.datetime64) -> list[str]:
+    """What a model has never seen the like of, of the columns that a scenario changes.
+
+    Args:
+        question: as the scenario puts it.
+        scenario: its name and columns.
+        features: between which values the model learned.
+        until: the last stamp that is told (UTC); what comes later is not looked at.
+    """
+    demand, told = question.demand, []
+    for name in scenario.shift:
+        seen = features.seen_of(name)
+        values = np.concatenate([_told_ahead(question, one, name, until) for one in demand.series])
+        values = values[np.isfinite(values)]
+        if seen is None or not len(values):
+            continue
+        slack = ROUNDING * max(1.0, *map(abs, seen))
+        least, most = float(values.min()), float(values.max())
+        if least < seen[0] - slack or most > seen[1] + slack:
+            found = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+            told.append(
+                f"scenario '{scenario.name}': column '{name}' would be {found}, and the model has learned from "
+                f"{seen[0]:g} to {seen[1]:g}: beyond that its answer is a guess"
+            )
+    return told
+
+
+def _told_ahead(question: Question, one: Series, name: str, until: np.datetime64) -> npt.NDArray[np.float64]:
+    """Values of a column from the cutoff to a stamp."""
+    first, step = one.start.value, question.demand.step.value
+    begin = max(0, -((first - question.cutoff.value) // step))
+    end = (until.astype("datetime64[ns]").astype(np.int64) - first) // step + 1
+    return question.demand.observed(one, name)[begin : max(begin, end)].astype(np.float64)
 
 
 def changed(values: npt.NDArray[np.float32], change: Change) -> npt.NDArray[np.float32]:

@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from forecast.calendars import delivery_day
+from forecast.features import FeatureState
 from forecast.forecaster import Forecaster
 from forecast.paths import COUNT, between, places, places_together, sample_quantiles
 from forecast.recipe import FeatureConfig, Recipe, RidgeModel, Task
@@ -24,6 +25,7 @@ from serving.bodies import Options
 from serving.drawing import Drawn
 from serving.questions import Question
 from serving.scenarios import shifted
+from serving.sight import Sight
 from serving.told import Answered, Told
 
 TRAINED_UNTIL = pd.Timestamp("2014-04-10T00:00Z")
@@ -381,6 +383,35 @@ def test_a_scenario_of_what_is_not_known_says_so(ridge: TestClient, ask: Any) ->
     answer = ask.post(ridge, asked)
     assert "scenario 'warm': nothing is known ahead of column 'temperature'" in answer["warnings"]
     assert answer["scenarios"][0]["forecasts"] is not None
+
+
+def test_a_scenario_beyond_what_was_learned_says_so(
+    ridge: TestClient, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubted = Sight.unbelievable
+
+    def doubting(sight: Sight, *args: Any) -> set[str]:
+        boils = np.nanmax(sight.question.demand.arena_RC[:, 1]) > 1000
+        return {"east"} if boils else doubted(sight, *args)
+
+    monkeypatch.setattr(Sight, "unbelievable", doubting)
+    shifts: dict[str, str | float] = {"warm": "+1", "hotter": "+25", "one": 55.0, "boiling": "*1000"}
+    scenarios = [{"name": name, "shift": {"temperature": change}} for name, change in shifts.items()]
+    answer = ask.post(ridge, ask.body(CUTOFF) | {"options": {"scenarios": scenarios}})
+    said = {name: [text for text in answer["warnings"] if f"scenario '{name}'" in text] for name in shifts}
+    assert said["warm"] == []
+    (hotter,) = said["hotter"]
+    assert "column 'temperature' would be" in hotter
+    assert hotter.endswith("beyond that its answer is a guess")
+    assert "would be 55, and the model has learned from" in said["one"][0]
+    assert len(said["boiling"]) == 2
+    assert "is left out: what the model says of series 'east' then lies far" in said["boiling"][1]
+    assert [one["forecasts"] is not None for one in answer["scenarios"]] == [True, True, True, False]
+
+
+def test_what_a_model_has_seen_of_a_covariate() -> None:
+    state = FeatureState(knots={"a": (3.0, 9.0), "b": (1.0, 2.0)}, binary=("c",), seen={"a": (0.0, 10.0)})
+    assert [state.seen_of(name) for name in "abcd"] == [(0.0, 10.0), (1.0, 2.0), (0.0, 1.0), None]
 
 
 def test_series_of_other_periods_have_no_sum(client: TestClient, ask: Any) -> None:

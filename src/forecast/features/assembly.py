@@ -33,6 +33,7 @@ class FeatureState(BaseModel):
             about its rest, nor weather up to the cutoff, which says more about the season than about tomorrow.
         bridge_days: whether working days between days off have a column; older models have none.
         weekends: whether days of rest are the country's own; older models rest on Saturday and Sunday everywhere.
+        seen: the least and the most of each covariate, in its unit; older models have none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,16 @@ class FeatureState(BaseModel):
     seasons: bool = True
     bridge_days: bool = False
     weekends: bool = False
+    seen: dict[str, tuple[float, float]] = {}
+
+    def seen_of(self, name: str) -> tuple[float, float] | None:
+        """Between which values a covariate was learned from; of older models between which it bends; None: untold."""
+        if name in self.seen:
+            return self.seen[name]
+        if name in self.binary:
+            return 0.0, 1.0
+        bends = self.knots.get(name)
+        return (min(bends), max(bends)) if bends else None
 
 
 @dataclass(frozen=True, eq=False)

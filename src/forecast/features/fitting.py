@@ -24,9 +24,12 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
     """
     knots: dict[str, tuple[float, ...]] = {}
     binary, like_demand = [], []
+    spans: dict[str, tuple[float, float]] = {}
     for name in (*demand.columns.past, *demand.columns.known):
         seen = np.concatenate([demand.observed(one, name)[demand.begun_rows(one)] for one in demand.series])
         seen = seen[np.isfinite(seen)]
+        if len(seen):
+            spans[name] = float(seen.min()), float(seen.max())
         if len(seen) and np.isin(seen, (0.0, 1.0)).all():
             binary.append(name)
         elif name in demand.columns.known and len(seen) and _runs_beside(demand, name):
@@ -39,7 +42,7 @@ def fit_features(config: FeatureConfig, demand: Demand, context: int) -> Feature
     state = FeatureState(
         knots=knots, binary=tuple(binary), like_demand=tuple(like_demand),
         series=tuple(one.unique_id for one in demand.series), year_end=_year_ends(demand) >= YEAR_ENDS,
-        seasons=_known_days(demand) >= YEAR_DAYS, bridge_days=True, weekends=True,
+        seasons=_known_days(demand) >= YEAR_DAYS, bridge_days=True, weekends=True, seen=spans,
     )  # fmt: skip
     return Features(config, state, demand.columns, context)
 
