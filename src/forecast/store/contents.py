@@ -89,7 +89,7 @@ def contents(engine: Engine) -> Contents:
     with reading(engine) as connection:
         forgotten = select(func.count()).select_from(AUDIT).where(AUDIT.c.action == "forget")
         return Contents(
-            revision=str(revision_of(connection)), size_bytes=_size(connection),
+            revision=str(revision_of(connection)), size_bytes=size_of(connection),
             series=tuple(one.info for one in catalogue.entries(connection).values()),
             roles={name: role for name, (_, role) in catalogue.variables(connection).items()},
             held=tuple(_held(connection)), sources=tuple(_sources(connection)),
@@ -128,7 +128,8 @@ def _sources(connection: Connection) -> list[Read]:
     ]
 
 
-def _size(connection: Connection) -> int:
+def size_of(connection: Connection) -> int:
+    """Bytes of the database's files, or of its tables."""
     if connection.dialect.name == "sqlite":
         file = str(connection.engine.url.database)
         parts = [Path(file + ending) for ending in ("", "-wal", "-shm")]
