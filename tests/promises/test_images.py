@@ -11,6 +11,8 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -173,6 +175,24 @@ def test_other_commands_say_what_is_missing(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "torch, which this command needs, is not installed here" in " ".join(done.stderr.split())
     assert slim(program, tmp_path, "keys", "list").returncode == 0
+
+
+def test_predict_answers_from_graphs_where_torch_is_missing(learned: Path, tmp_path: Path) -> None:
+    demand = make_demand(long_frame(days=20, names=("town",))[["unique_id", "ds", "y"]], columns=Columns())
+    demand.to_frame().to_csv(tmp_path / "demand.csv", index=False)
+    program = _SLIM + "sys.argv = ['forecast', *arguments]\nfrom forecast.cli import main\nmain()"
+    asked = ["predict", str(tmp_path / "demand.csv"), "--model", str(learned / "model"), "--horizon", "6",
+             "--zone", "UTC"]  # fmt: skip
+    done = slim(program, tmp_path, *asked, "--out", str(tmp_path / "said.csv"))
+    assert done.returncode == 0, done.stderr
+    said = pd.read_csv(tmp_path / "said.csv")
+    end = demand.last_known_end()
+    ours = Forecaster.load(learned / "model").predict(demand, [end], horizon=6).frame
+    assert len(said) == 6
+    np.testing.assert_allclose(said["mean"], ours["mean"], rtol=1e-5)
+    longer = slim(program, tmp_path, *asked, "--horizon", "30")
+    assert longer.returncode in (0, 2)
+    assert "Our fault" not in longer.stderr
 
 
 def test_our_own_missing_module_is_our_fault(capsys: pytest.CaptureFixture[str]) -> None:

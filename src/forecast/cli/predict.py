@@ -56,17 +56,18 @@ def predict(
     Example: `forecast predict demand.csv --zone Europe/Lisbon --model model --horizon 48 --out forecast.csv`
     """
     from forecast.calendars import told
-    from forecast.forecaster import Forecaster
     from forecast.paths import Daily
     from forecast.registry.reader import resolve
+    from forecast.registry.serving import load_here
     from forecast.settings import Settings
     from forecast.tables.forecast import check_levels
 
     _check_files(out, daily)
     _check_words(cutoff, horizon, delivery_day, gate)
     reconciling = Reconciling.of(parents, reconcile, errors, data.data)
-    found = resolve(model, Settings.read())
-    forecaster = Forecaster.load(found.folder)
+    settings = Settings.read()
+    found = resolve(model, settings)
+    forecaster = load_here(found, settings)
     # Meters that are yet to be measured may stand in it: whether that will do, the model decides.
     demand = data.like(forecaster.spec).demand(forecast_only=True)
     offered = forecaster.spec.recipe.quantiles

@@ -1,8 +1,12 @@
-"""`load_for_serving`: a forecaster that answers without torch, scikit-learn or mlflow in this process."""
+"""`load_for_serving`: a forecaster that answers without torch, scikit-learn or mlflow in this process.
+
+`load_here` takes torch where it is installed.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from forecast.errors import ModelFolderError
@@ -49,6 +53,15 @@ def load_for_serving(ref: ModelRef, settings: Settings) -> Forecaster:
         if hasattr(network, "maker"):
             network.maker = partial(_made, ref.folder, beside, place)
     return forecaster
+
+
+def load_here(ref: ModelRef, settings: Settings) -> Forecaster:
+    """The forecaster of a version on torch, the reference; where torch is not installed, on the graphs in its folder.
+
+    Raises:
+        ModelFolderError: as `load_for_serving`.
+    """
+    return Forecaster.load(ref.folder) if find_spec("torch") is not None else load_for_serving(ref, settings)
 
 
 def _loaded(folder: Path, beside: Path, wanting: bool, threads: int) -> Forecaster:
