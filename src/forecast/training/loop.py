@@ -190,10 +190,9 @@ class Loop:
     def _average(self, step: int) -> None:
         """Exponential average of the weights, its memory growing with the steps made."""
         decay = min(self.config.averaging, (1 + step) / (10 + step)) if self.config.averaging else 0.0
+        weights = {name: value for name, value in self.learner.state_dict().items() if value.is_floating_point()}
         with torch.no_grad():
-            for name, value in self.learner.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - decay)
+            torch._foreach_lerp_([self.average[name] for name in weights], [*weights.values()], 1 - decay)
 
     def _validation_loss(self) -> float:
         assert self.validation is not None

@@ -22,12 +22,14 @@ def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
       adds up the steps as in sgd (0: the textbook). No weight decay.
     - "adam": both with bias correction, β = 0.9 and 0.999 (Kingma and Ba 2014, arXiv 1412.6980). No weight decay.
     - "adamw": adam, and every weight shrinks by α λ (Loshchilov and Hutter 2017, arXiv 1711.05101).
+
+    Both in torch's fused form, one call for all weights: a call for each costs a small network a twentieth of its step.
     """
     weights = [value for value in network.parameters() if value.requires_grad]
     if config.optimiser == "adamw":
-        return torch.optim.AdamW(weights, lr=config.rate, weight_decay=config.weight_decay)
+        return torch.optim.AdamW(weights, lr=config.rate, weight_decay=config.weight_decay, fused=True)
     if config.optimiser == "adam":
-        return torch.optim.Adam(weights, lr=config.rate)
+        return torch.optim.Adam(weights, lr=config.rate, fused=True)
     momentum = config.momentum if config.momentum is not None else MOMENTUM[config.optimiser]
     if config.optimiser == "rmsprop":
         return torch.optim.RMSprop(weights, lr=config.rate, alpha=0.99, momentum=momentum)
