@@ -70,9 +70,6 @@ DEPLOYMENTS = (
 )
 
 
-DEPLOYMENTS = tuple(one for one in DEPLOYMENTS if find_spec(f"flows.{one.name}"))  # TEMP
-
-
 def planned(settings: Settings, recipes: str = RECIPES) -> tuple[Deployment, ...]:
     """The deployments as the settings want them.
 
@@ -121,7 +118,7 @@ def register(settings: Settings, recipes: str = RECIPES, scheduled: bool = True)
     wanted = planned(settings, recipes)
     with get_client(sync_client=True) as client:
         _pool(client)
-        made = {one.name: _applied(one, settings, scheduled) for one in wanted}
+        made = {one.name: _applied(one, settings, scheduled) for one in wanted if find_spec(f"flows.{one.name}")}
         notify.keep(settings, client)
         notify.store(stranded.once_more(POOL), client)
         stranded.rescue(POOL, client)
