@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import weakref
 from collections import deque
@@ -29,20 +30,25 @@ MOST_WAITING = 512
 """Questions that may wait for one version."""
 MOST_TOGETHER = 64
 """Questions of one pass: more gain nothing, and the first would wait for the last."""
+ONE_CORE = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1
+"""Whether one core does everything: then nothing is gained by reading some questions while others are answered."""
 HOLD_S = 0.002
-"""Where several came together last time, a pass waits for as many again, so long at the most."""
+"""Where several came together last time, a pass waits for as many again, so long after the first of them."""
+LONGER = 5 if ONE_CORE else 0
+"""So often the waiting begins anew when another comes."""
 THREADS = 4
 """Versions that can be working at the same time; one that hangs stops no other."""
 
 
 @dataclass(eq=False)
 class _Queue:
-    """What waits for one version, whether it works, how many went together last time, and what holds the next pass."""
+    """What waits for one version, whether it works, how many go together, and what holds the next pass, how long."""
 
     waiting: deque[tuple[Question, asyncio.Future[Said]]] = field(default_factory=deque)
     working: bool = False
     usual: int = 1
     held: asyncio.TimerHandle | None = None
+    longer: int = 0
 
 
 class Engine:
@@ -88,6 +94,9 @@ class Engine:
         answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         queue.waiting.append((question, answer))
         if not queue.working:
+            if queue.held is not None and queue.longer < LONGER:
+                queue.held.cancel()
+                queue.held, queue.longer = None, queue.longer + 1
             self._next(served, queue)
         return answer
 
@@ -101,14 +110,14 @@ class Engine:
         if len(queue.waiting) >= queue.usual:
             if queue.held is not None:
                 queue.held.cancel()
-            queue.held, queue.working = None, True
+            queue.held, queue.working, queue.longer = None, True, 0
             # Not at once: whatever else has arrived by now is read first, and goes along.
             loop.call_soon(self._start, served, queue)
         elif queue.waiting and queue.held is None:
             queue.held = loop.call_later(HOLD_S, self._release, served, queue)
 
     def _release(self, served: Served, queue: _Queue) -> None:
-        queue.held, queue.working = None, True
+        queue.held, queue.working, queue.longer = None, True, 0
         self._start(served, queue)
 
     def _start(self, served: Served, queue: _Queue) -> None:
@@ -140,6 +149,9 @@ class Engine:
             else:
                 answer.set_result(self._recall.put(question.demand, (served.number, *question.key), one))
         queue.working = False
+        if ONE_CORE:
+            # Two groups that take turns would each be half as large for ever.
+            queue.usual = len(together) + len(queue.waiting)
         self._next(served, queue)
 
     def _pass(self, served: Served, questions: Sequence[Question]) -> list[Said | Exception]:
