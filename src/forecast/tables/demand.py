@@ -101,12 +101,12 @@ class Demand:
             forecast_only=forecast_only,
         )
 
-    @property
+    @cached_property
     def output_factor(self) -> float:
         """What mean power is multiplied by to be said in the source's unit."""
         return output_factor(self.unit, self.step)
 
-    @property
+    @cached_property
     def steps_per_day(self) -> int:
         """Periods in 24 hours."""
         return max(1, int(pd.Timedelta(days=1) / self.step))
@@ -116,7 +116,7 @@ class Demand:
         """The series by name."""
         return {one.unique_id: one for one in self.series}
 
-    @property
+    @cached_property
     def zones(self) -> dict[str, str]:
         """Civil zone by series."""
         return {one.unique_id: one.zone for one in self.series}
