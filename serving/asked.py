@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from starlette.exceptions import HTTPException
 
 from forecast import clock
 from forecast.calendars import is_day_clock, moment_inside, parse_gate
-from forecast.errors import DataError, DeclarationError, RequestError
+from forecast.errors import DataError, DeclarationError, NoSeries, RequestError
 from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec, due
 from forecast.store.catalogue import Entry
 from forecast.tables import power_unit
@@ -18,6 +17,7 @@ from serving.bodies import LONGEST_NAME, ForecastRequest
 from serving.periods import check_step
 from serving.stamps import read_stamp, written
 
+SHOWN = 5
 CLOCKS_DIFFER = pd.Timedelta(minutes=1)
 """A caller's clock may be so much ahead of the service's."""
 
@@ -134,7 +134,7 @@ class Asked:
         spec, daily = self.spec, is_day_clock(self.spec.zone)
         missing = [name for name in self.names if name not in entries]
         if missing:
-            raise no_series(missing)
+            raise no_series(*missing)
         for name, one in entries.items():
             check_step(name, pd.Timedelta(seconds=one.step_seconds), spec.step)
             if power_unit(str(one.info.unit)) != power_unit(spec.unit):
@@ -160,17 +160,13 @@ class Asked:
             )  # fmt: skip
 
 
-def unknown(name: str) -> HTTPException:
-    """That an address names a series which the store does not know."""
-    return HTTPException(404, f"the store holds no series '{name[:LONGEST_NAME]}'; GET /v1/series lists them")
-
-
-def no_series(missing: Sequence[str]) -> RequestError:
-    """That a question is about series which the store does not know."""
-    return RequestError(
-        f"the store holds no series {', '.join(map(repr, missing[:5]))}", "series that it holds",
+def no_series(*missing: str) -> NoSeries:
+    """That a request is about series which the store does not know; the same at every address."""
+    told = [name[:LONGEST_NAME] for name in missing[:SHOWN]]
+    return NoSeries(
+        f"the store holds no series {', '.join(map(repr, told))}", "series that it holds",
         "GET /v1/series lists them; send the history with the request, or POST it to /v1/observations",
-        series=missing[0], column="unique_id",
+        series=told[0], column="unique_id",
     )  # fmt: skip
 
 

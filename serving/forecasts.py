@@ -35,6 +35,7 @@ SMALL = 64_000
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not JSON"},
+    404: {"model": Problem, "description": "The store holds no such series"},
     406: {"model": Problem, "description": "No format that you accept"},
     413: {"model": Problem, "description": "The body is too large"},
     415: {"model": Problem, "description": "The body is not declared as JSON"},

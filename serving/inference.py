@@ -42,7 +42,9 @@ NUMBERS = (
 )  # fmt: skip
 OUTPUTS = (NAME, START, "mean", "quantiles", "levels", "rung")
 PARAMETERS = ("cutoff", "horizon", "delivery_day", "gate", "as_of", "unit", "quantiles", "store")
-NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Another model or version"}}
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "Another model or version, or no such series"}
+}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     **NOT_FOUND,
     400: {"model": Problem, "description": "The body is not JSON"},

@@ -219,6 +219,6 @@ def _unlearned(store: Store, request: ForecastRequest) -> ForecasterSpec:
     with store.snapshot() as connection:
         entry = catalogue.entries(connection, [name]).get(name)
     if entry is None:
-        raise no_series([name])
+        raise no_series(name)
     delay = pd.Timedelta(seconds=entry.delay_seconds)
     return spec_of(pd.Timedelta(seconds=entry.step_seconds), str(entry.info.unit), entry.info.zone or "UTC", delay)

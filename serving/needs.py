@@ -14,7 +14,7 @@ from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec, day_span
 from forecast.store import Store, catalogue
 from forecast.store.catalogue import TARGET, Entry
 from forecast.store.tokens import Tokens
-from serving.asked import Asked, unknown
+from serving.asked import Asked, no_series
 from serving.bodies import ForecastRequest
 from serving.held import Held, Ints, last_known, read_held
 from serving.stamps import SECOND, write_step, written
@@ -53,14 +53,14 @@ def requirements(store: Store, wanted: Wanted, spec: ForecasterSpec) -> dict[str
     """What a forecast of one series needs, and what is missing.
 
     Raises:
-        HTTPException: 404, the store does not hold the series.
+        NoSeries: the store does not hold the series.
         RequestError, DataError: the model cannot read it, or a parameter is wrong.
     """
     asked = wanted.asked(spec)
     with store.snapshot() as connection:
         entries = catalogue.entries(connection, [wanted.name])
         if wanted.name not in entries:
-            raise unknown(wanted.name)
+            raise no_series(wanted.name)
         asked.check(entries, static=False)
         entry, zone = entries[wanted.name], entries[wanted.name].info.zone or "UTC"
         lacking = [name for name in spec.static if name not in entry.info.static]

@@ -21,6 +21,7 @@ from forecast.errors import (
     ForecastError,
     KeyReused,
     ModelFolderError,
+    NoSeries,
     NotEnoughHistory,
     RegistryError,
     RequestError,
@@ -49,6 +50,9 @@ KINDS = {
         Kind("unauthorized", 401, "A key is needed", "Send `Authorization: Bearer fk_...` or `X-API-Key: fk_...`."),
         Kind("forbidden", 403, "This key may not do that", "Ask for a key with the scope that `detail` names."),
         Kind("not-found", 404, "Nothing at this address", "See /docs for the addresses."),
+        Kind(
+            "no-series", 404, "The store holds no such series", "`series` names it; GET /v1/series lists what there is."
+        ),
         Kind("method", 405, "This address answers other methods", "The header `Allow` lists them."),
         Kind("slow-body", 408, "The body did not arrive in time", "Send it again, faster or in smaller parts."),
         Kind("not-acceptable", 406, "No format that you accept", "`Accept` JSON, CSV, Parquet or an Arrow stream."),
@@ -75,6 +79,7 @@ _OF_ERROR: Mapping[type[ForecastError], str] = {
     NotEnoughHistory: "not-enough-history",
     DataError: "data",
     DeclarationError: "declaration",
+    NoSeries: "no-series",
     RequestError: "request",
     RegistryError: "no-model",
     ModelFolderError: "no-model",

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from forecast.monitoring import Realised, Score, realised
 from forecast.store import Store, catalogue
 from serving.answers import JsonAnswer
-from serving.asked import unknown
+from serving.asked import no_series
 from serving.bodies import Plain
 from serving.dependencies import ServiceNow
 from serving.problems import Problem
@@ -90,7 +90,7 @@ async def get_skill(
 def _judged(store: Store, unique_id: str, day: date | None) -> Realised:
     with store.snapshot() as connection:
         if not catalogue.entries(connection, [unique_id]):
-            raise unknown(unique_id)
+            raise no_series(unique_id)
     return realised(store, unique_id, day)
 
 

@@ -19,7 +19,7 @@ from forecast.store.kept import Kept, kept_of, kept_under
 from forecast.tables import quantile_column
 from serving import formats
 from serving.answers import JsonAnswer
-from serving.asked import unknown
+from serving.asked import no_series
 from serving.bodies import ForecastAnswer, Plain
 from serving.dependencies import ServiceNow
 from serving.problems import Problem
@@ -118,7 +118,7 @@ def _of(store: Store, series: str, wanted: dict[str, Any]) -> list[Kept]:
     with store.snapshot() as connection:
         found = kept_of(connection, series, **wanted)
         if not found and not catalogue.entries(connection, [series]):
-            raise unknown(series)
+            raise no_series(series)
     return found
 
 

@@ -19,7 +19,7 @@ from forecast.store.catalogue import TARGET, Entry
 from forecast.store.schema import OBSERVATION, SERIES
 from serving import formats
 from serving.answers import JsonAnswer
-from serving.asked import unknown
+from serving.asked import no_series
 from serving.bodies import Plain
 from serving.dependencies import ServedNow, ServiceNow
 from serving.needs import Wanted, requirements
@@ -168,7 +168,7 @@ async def get_one_series(service: ServiceNow, unique_id: Name) -> Response:
     """Its zone, unit, step and place, and from when to when it has values."""
     found = await service.keeper.ask(_one, unique_id)
     if found is None:
-        raise unknown(unique_id)
+        raise no_series(unique_id)
     return JsonAnswer(found)
 
 

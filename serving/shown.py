@@ -17,7 +17,7 @@ from forecast.store import Store, catalogue
 from forecast.store.catalogue import TARGET, Entry
 from forecast.store.reading import Rows, Wish, read_rows
 from forecast.store.schema import OBSERVATION
-from serving.asked import unknown
+from serving.asked import no_series
 
 Doubles = npt.NDArray[np.float64]
 
@@ -63,12 +63,12 @@ def look(store: Store, wanted: Look) -> Shown:
     """The values of a series.
 
     Raises:
-        HTTPException: 404, there is no such series. RequestError: it has no such column.
+        NoSeries: there is none. RequestError: it has no such column.
     """
     with store.snapshot() as connection:
         entry = catalogue.entries(connection, [wanted.name]).get(wanted.name)
         if entry is None:
-            raise unknown(wanted.name)
+            raise no_series(wanted.name)
         stored = catalogue.variables(connection)
         mine = _columns(connection, entry, {number: name for name, (number, _) in stored.items()})
         missing = [name for name in wanted.columns if name not in mine]

@@ -11,6 +11,7 @@ ForecastError
 │   └── KeyReused         an idempotency key that stands for another content
 ├── RecipeError           a recipe that cannot be built
 ├── RequestError          a forecast request that cannot be answered
+│   └── NoSeries          it is about series that the store does not hold
 ├── ModelFolderError      a saved forecaster that cannot be read
 ├── RegistryError         no such model, version or alias
 ├── SupervisingError      processes that cannot be kept running here
@@ -107,6 +108,10 @@ class RecipeError(ForecastError):
 
 class RequestError(ForecastError):
     """A forecast request that cannot be answered."""
+
+
+class NoSeries(RequestError):
+    """A request is about series that the store does not hold."""
 
 
 class ModelFolderError(ForecastError):

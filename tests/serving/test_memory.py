@@ -111,7 +111,7 @@ def test_what_is_remembered_is_never_old(client: TestClient, ask: Ask, store: St
     seen.append(ask.post(client, question))
     assert numbers(seen[0]) != numbers(seen[1]) != numbers(seen[2])
     store.forget("east", service.settings)
-    assert ask.refused(client, question)["series"] == "east"
+    assert ask.refused(client, question, 404)["series"] == "east"
 
 
 def test_another_moment_of_the_same_knowledge_asks_the_store_nothing(
@@ -235,7 +235,8 @@ def test_what_cannot_be_asked_of_the_store(
     with Store.open(url) as store:
         store.add(batch(frame[frame["unique_id"] == "east"]), "test", history=True)
     with TestClient(create_app(settings.model_copy(update={"store": url}), forecaster)) as client:
-        assert words in ask.refused(client, body)["detail"]
+        status = 404 if "no series" in words else 422
+        assert words in ask.refused(client, body, status)["detail"]
 
 
 def test_mixtures_are_refused(client: TestClient, ask: Ask) -> None:

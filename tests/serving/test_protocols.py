@@ -321,7 +321,7 @@ def test_names_alone_are_read_from_the_store(kept: tuple[TestClient, str]) -> No
     client, token = kept
     asked = {"inputs": [{"name": "unique_id", "shape": [1], "datatype": "BYTES", "data": ["nowhere"]}]}
     answer = client.post("/v2/models/last-week/infer", json=asked, headers={"x-api-key": token})
-    assert (answer.status_code, answer.json()["series"]) == (422, "nowhere")
+    assert (answer.status_code, answer.json()["series"]) == (404, "nowhere")
     assert "the store holds no series" in answer.json()["detail"]
 
 

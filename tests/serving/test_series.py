@@ -150,12 +150,21 @@ def test_wrong_parameters_are_named(client: TestClient) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_series_that_is_not_there_is_not_found(client: TestClient) -> None:
+def test_a_series_that_is_not_there_is_not_found(client: TestClient, forecaster: Forecaster) -> None:
+    """The same at every address, whether it stands there or in the body."""
     for path in ("series/nobody", "series/nobody/observations", "series/nobody/requirements", "series/nobody/skill",
                  "forecasts?series=nobody"):  # fmt: skip
         answer = client.get(f"/v1/{path}")
-        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/no-series"), path
         assert "no series 'nobody'" in answer.json()["detail"]
+        assert answer.json()["series"] == "nobody"
+    question = {"series": [{"unique_id": "east"}, {"unique_id": "nobody"}]}
+    infer = {"inputs": [{"name": "unique_id", "datatype": "BYTES", "shape": [1], "data": ["nobody"]}]}
+    for path, body in (("v1/forecasts", question), (f"v2/models/{forecaster.spec.name}/infer", infer)):
+        answer = client.post(f"/{path}", json=body)
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/no-series"), (path, answer.text)
+        assert answer.json()["series"] == "nobody"
+    assert client.get("/problems/no-series").status_code == 200
 
 
 def test_what_will_be_known_later_is_not_asked(client: TestClient, ask: Ask) -> None:
