@@ -14,7 +14,9 @@ from starlette.responses import Response
 from forecast import clock
 from forecast.errors import RegistryError
 from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec
+from forecast.registry.pages import page_root, version_page
 from forecast.registry.reader import ModelVersion, versions
+from forecast.settings import Settings
 from serving.answers import JsonAnswer
 from serving.bodies import ModelName
 from serving.dependencies import ServiceNow
@@ -59,6 +61,7 @@ class ModelInfo(ModelName):
     trained_from: str
     trained_until: str
     weather: str = Field(description="How covariates known ahead came in training.")
+    mlflow: str | None = Field(description="Its page in MLflow, where that has an http address.")
     needs: Needs
 
 
@@ -71,6 +74,7 @@ class RegisteredVersion(BaseModel):
     created: str
     aliases: list[str]
     description: str
+    mlflow: str | None = Field(description="Its page in MLflow, where that has an http address.")
 
 
 class ModelsAnswer(BaseModel):
@@ -104,10 +108,13 @@ async def get_models(
 ) -> Response:  # fmt: skip
     """The model in use: name, version, what it was trained on, and which history and columns a request has to hold."""
     champion = service.champion.roles.champion
-    content: dict[str, Any] = {"models": [describe(champion)] if champion is not None else [], **in_use(service)}
+    content: dict[str, Any] = {
+        "models": [describe(champion, service.settings)] if champion is not None else [],
+        **in_use(service),
+    }
     if registered:
         found = await anyio.to_thread.run_sync(versions, service.settings)
-        content["registered"] = [_registered(one) for one in found]
+        content["registered"] = [_registered(one, service.settings) for one in found]
     return JsonAnswer(content)
 
 
@@ -140,7 +147,7 @@ def _digest(entry: dict[str, Any] | None) -> tuple[str, str] | None:
     return (entry["version"], entry["digest"]) if entry else None
 
 
-def describe(served: Served) -> dict[str, Any]:
+def describe(served: Served, settings: Settings) -> dict[str, Any]:
     """A model in use, as `ModelInfo`."""
     spec, ref = served.forecaster.spec, served.ref
     info = ModelInfo(
@@ -150,7 +157,8 @@ def describe(served: Served) -> dict[str, Any]:
         max_horizon=MAX_HORIZON_DAYS * max(1, int(pd.Timedelta(days=1) / spec.step)),
         quantiles=list(spec.recipe.quantiles), series=list(spec.series[:SHOWN_SERIES]), series_count=len(spec.series),
         trained_from=spec.trained_from,
-        trained_until=spec.trained_until, weather=spec.weather, needs=_needs(spec),
+        trained_until=spec.trained_until, weather=spec.weather,
+        mlflow=_page(settings, ref.name, ref.version), needs=_needs(spec),
     )  # fmt: skip
     return info.model_dump()
 
@@ -163,8 +171,15 @@ def _needs(spec: ForecasterSpec) -> Needs:
     )  # fmt: skip
 
 
-def _registered(one: ModelVersion) -> dict[str, Any]:
+def _page(settings: Settings, name: str, version: str | None) -> str | None:
+    """A version's page in MLflow; None for a plain folder, or where MLflow has no address for a browser."""
+    if version is None or page_root(settings) is None:
+        return None
+    return version_page(settings, version, name)
+
+
+def _registered(one: ModelVersion, settings: Settings) -> dict[str, Any]:
     return RegisteredVersion(
         name=one.name, version=one.version, run_id=one.run_id, created=one.created, aliases=list(one.aliases),
-        description=one.description,
+        description=one.description, mlflow=_page(settings, one.name, one.version),
     ).model_dump()  # fmt: skip

@@ -95,6 +95,7 @@ export function model({ served, told, status }) {
   const rung = told ? rungWords(told) : null;
   const swap = status?.last_swap?.at ?? null;
   if (swap) rows.push(pair(t("tile.swapped"), fullText(Date.parse(swap), served?.zone)));
+  if (served?.mlflow) rows.push(pair(t("tile.card"), h("a", { href: served.mlflow, target: "_blank", rel: "noopener noreferrer" }, "MLflow")));
   const help = served ? null : [small(t("tile.no_model_do")), h("pre", {}, t("tile.no_model_command"))];
   return put("model", h("p", { class: "big name", "data-value": "model" }, name), rows.length ? h("dl", {}, ...rows) : null, help, rung);
 }

@@ -40,6 +40,10 @@ class Settings(BaseSettings):
         ledger_flush: whether such a commit waits for the disk; without, a loss of power may take the last answers.
         experiment: MLflow experiment of all retrainings.
         model_name: name in the model registry.
+        mlflow_page: where people see MLflow's pages; the tracking server where that has an http address.
+        promotion_cooldown_days: for so long after a change of champion no other takes its place.
+        promotion_least_days: fresh days that a challenger is judged on at the least.
+        promotion_trial_days: fresh days after which a challenger that has not won is given up.
         host, port: where the service listens.
         max_body_bytes, max_series, max_rows: the largest request that is read.
         threads: threads of one forecast.
@@ -62,6 +66,8 @@ class Settings(BaseSettings):
             days without use; None keeps all.
         prefect_port, mlflow_port, worker_port: where `forecast up` lets Prefect's server, MLflow's server and the
             worker's answer about its health listen, on this machine only.
+        dask_scheduler: address of a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers then walk recipes and
+            folds and issue forecasts; processes of this machine where None.
         schedule_zone: whose clock the schedules of the flows follow.
         schedule: five fields of cron by flow, as JSON, for flows that run at other times than ours.
         notify_webhook: address that is told of flow runs that fail or crash.
@@ -87,6 +93,10 @@ class Settings(BaseSettings):
     ledger_flush: bool = True
     experiment: str = Field("demand-forecasting", min_length=1)
     model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
+    mlflow_page: str | None = Field(None, pattern=r"^https?://")
+    promotion_cooldown_days: float = Field(7, ge=0)
+    promotion_least_days: int = Field(28, ge=7)
+    promotion_trial_days: int = Field(182, ge=7)
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     max_body_bytes: int = Field(20 * MIB, ge=1)
@@ -113,6 +123,7 @@ class Settings(BaseSettings):
     prefect_port: int = Field(4200, ge=1, le=65535)
     mlflow_port: int = Field(5000, ge=1, le=65535)
     worker_port: int = Field(4201, ge=1, le=65535)
+    dask_scheduler: str | None = None
     schedule_zone: str = "UTC"
     schedule: dict[str, str] = Field(default_factory=dict)
     notify_webhook: SecretStr | None = None

@@ -27,7 +27,7 @@ def store_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings_of(store_home: Path, name: str) -> Settings:
     uri = f"sqlite:///{store_home}/mlruns/mlflow.db"
-    return Settings.read(home=store_home, mlflow_uri=uri, experiment=name, model_name=name)
+    return Settings.read(home=store_home, mlflow_uri=uri, experiment=name, model_name=name, promotion_cooldown_days=0)
 
 
 @pytest.fixture

@@ -31,11 +31,12 @@ def log(module_settings: Settings, demand: Demand, task: Task, walk: Walk, fitte
 def test_one_call_tells_the_whole_story(module_settings: Settings, log: RetrainingLog, demand: Demand) -> None:
     client = open_store(module_settings).client
     parent = client.get_run(log.run_id)
-    assert parent.info.run_name == "2014-02 victoria retraining"
+    assert parent.info.run_name == "2014-02 victoria retraining · ridge v1 promoted"
     assert (log.winner, log.version, log.promoted) == ("ridge", "1", True)
     assert (parent.data.tags["winner"], parent.data.tags["verdict"]) == ("ridge", "promoted")
     assert parent.data.tags["weather"] == "actual (optimistic)"
     note = parent.data.tags["mlflow.note.content"]
+    assert note.startswith("**ridge is [version 1](")
     assert "**ridge** (best)" in note
     assert "seasonal_naive_week" in note
     files = {file.path for folder in ("figures", "tables") for file in client.list_artifacts(log.run_id, folder)}
@@ -57,11 +58,25 @@ def test_one_call_tells_the_whole_story(module_settings: Settings, log: Retraini
     assert len(client.get_metric_history(child.info.run_id, "slices/mae_by_lead")) == 24
 
 
+def test_a_version_carries_its_card(module_settings: Settings, log: RetrainingLog) -> None:
+    card = versions(module_settings)[-1].description
+    for part in ("**Learned from**", "**Measured**", "**By slice**", "**Intended use**", "**Limits**", "**Verdict: "):
+        assert part in card
+    assert "2014-01-01 to 2014-02-1" in card
+    assert "| day: weekday |" in card.lower()
+    assert "| lead: 6 to 24 h |" in card
+    assert "less than a year" in card
+    assert "weather that came true" in card
+    assert len(card) < 5000
+
+
 def test_every_fold_is_a_run_with_its_own_figures(module_settings: Settings, log: RetrainingLog, walk: Walk) -> None:
     store = open_store(module_settings)
     parent = f"tags.`mlflow.parentRunId` = '{log.children['ridge']}'"
     folds = store.client.search_runs([store.experiment], parent, order_by=["attributes.start_time"])
-    assert [fold.info.run_name for fold in folds] == ["ridge · fold 1", "ridge · fold 2"]
+    assert [fold.info.run_name for fold in folds] == [
+        "ridge · fold 1, learned until 2014-02-14", "ridge · fold 2, learned until 2014-02-19",
+    ]  # fmt: skip
     mine = walk.table[walk.table["model"] == "ridge"]
     errors = (
         (mine["q0.5"] - mine["y"])
@@ -115,8 +130,9 @@ def test_a_walk_alone_registers_nothing(
     settings: Settings, demand: Demand, task: Task, walk: Walk, capfd: pytest.CaptureFixture[str]
 ) -> None:
     told = log_walk(settings, demand=demand, task=task, walked=walk, title="bench vic-a")
-    client = open_store(settings).client
-    assert client.get_run(told.run_id).info.run_name == "bench vic-a"
+    store = open_store(settings, "backtest")
+    run = store.client.get_run(told.run_id)
+    assert (run.info.run_name, run.info.experiment_id) == ("bench vic-a", store.experiment)
     assert (told.version, versions(settings)) == (None, [])
     assert set(told.children) == {"ridge", "seasonal_naive_week"}
     assert "artifacts" not in "".join(capfd.readouterr())

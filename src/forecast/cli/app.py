@@ -15,6 +15,7 @@ from forecast.cli import (
     ingest,
     keys,
     predict,
+    rollback,
     search,
     serve,
     store,
@@ -43,6 +44,8 @@ app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command("up")(up.up)
 app.add_typer(keys.app, name="keys")
+app.command("decisions")(rollback.decisions)
+app.command("rollback")(rollback.rollback)
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
 app.command("describe")(describe.describe)

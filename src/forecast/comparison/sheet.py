@@ -102,7 +102,7 @@ def sheet_of(pairs: Pairs, zones: Zones | None = None) -> Sheet:
         mine = (rows["model"] == model).to_numpy() & (place_R >= 0)
         cell_N = place_R[mine] * shape[1] + series_R[mine]
         sums[model] = {
-            name: np.bincount(cell_N, weights=values[mine], minlength=shape[0] * shape[1]).reshape(shape)
+            name: np.asarray(np.bincount(cell_N, values[mine], shape[0] * shape[1]).reshape(shape), dtype=np.float64)
             for name, values in columns.items()
         }
     return Sheet(

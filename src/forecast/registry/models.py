@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,13 @@ import forecast
 from forecast.calendars import told
 from forecast.errors import RegistryError
 from forecast.forecaster import Forecaster, ForecasterSpec
+from forecast.registry.decisions import CHAMPION, Decision, enact, figures_of, now
 from forecast.registry.folders import FOLDER, folder_digest
 from forecast.registry.runs import Run
 from forecast.registry.store import database_errors, open_store
 from forecast.settings import Settings
 from forecast.tables import Demand, quantile_columns
 
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 REGISTERED_NOTE = """Forecasters of electricity demand. The service loads the version with the alias `champion`.
 
 `challenger` was tried last and not promoted; `previous` served before. Every version's tags say what it was measured
@@ -160,16 +159,20 @@ def register(
     return str(made.version)
 
 
-def promote(number: str, verdict: Verdict | None, settings: Settings, *, first: bool = False) -> bool:
-    """Moves the aliases as a verdict says, and writes its reasons into the version.
+def promote(
+    number: str, verdict: Verdict | None, settings: Settings, *, first: bool = False, by: str = "retraining"
+) -> bool:
+    """Makes a verdict on walked days a decision, and moves the aliases as it says (`decisions.enact`).
 
-    A promoted version becomes `champion` and the one that reigned `previous`; another one becomes `challenger`.
+    A promoted version becomes `champion` and the one that reigned `previous`; another one becomes `challenger`, also
+    where the last change of champion is too young for another.
 
     Args:
         number: the version.
         verdict: of `forecast.comparison`; None only with `first`.
         settings: which store, and the registered model's name.
         first: there is no champion yet, and the version's tag `skill_vs_naive` is above zero.
+        by: who asked for it.
 
     Returns:
         whether it is champion now.
@@ -177,35 +180,20 @@ def promote(number: str, verdict: Verdict | None, settings: Settings, *, first: 
     Raises:
         RegistryError: no such version; no verdict; or `first` where a champion reigns or the naive was not beaten.
     """
-    client = open_store(settings).client
-    name = settings.model_name
-    tags, aliases = _version_of(client, name, number)
+    store = open_store(settings)
+    tags, aliases = _version_of(store.client, settings.model_name, number)
     if verdict is None:
         _check_first(first, aliases, number, tags)
-        promoted, reasons = True, ["the first champion: it beat the seasonal naive"]
+        reasons: tuple[str, ...] = ("the first champion: it beat the seasonal naive",)
     else:
-        promoted, reasons = bool(verdict.promote), [str(reason) for reason in verdict.reasons]
-    client.set_model_version_tag(name, number, "verdict", "promoted" if promoted else "refused")
-    client.set_model_version_tag(name, number, "verdict_reasons", json.dumps(reasons, ensure_ascii=False))
-    _describe(client, name, number, promoted, reasons)
-    _move(client, name, number, aliases, promoted)
-    return promoted
-
-
-def _move(client: Any, name: str, number: str, aliases: Mapping[str, str], promoted: bool) -> None:
-    """`previous` before `champion`, so that no moment is without a champion."""
+        reasons = tuple(str(reason) for reason in verdict.reasons)
     reigning = aliases.get(CHAMPION)
-    if not promoted:
-        if number != reigning:
-            client.set_registered_model_alias(name, CHALLENGER, number)
-        return
-    if reigning is not None and reigning != number:
-        client.set_registered_model_alias(name, PREVIOUS, reigning)
-    elif aliases.get(PREVIOUS) == number:
-        client.delete_registered_model_alias(name, PREVIOUS)
-    client.set_registered_model_alias(name, CHAMPION, number)
-    if aliases.get(CHALLENGER) == number:
-        client.delete_registered_model_alias(name, CHALLENGER)
+    decision = Decision(
+        kind="retraining" if reigning else "first", version=number, recipe=tags.get("recipe", ""), at=now(), by=by,
+        outcome="promoted" if verdict is None or verdict.promote else "refused", against=reigning, reasons=reasons,
+        figures=figures_of(verdict), evidence="walk",
+    )  # fmt: skip
+    return enact(decision, settings, store=store).outcome == "promoted"
 
 
 def _check_first(first: bool, aliases: Mapping[str, str], number: str, tags: Mapping[str, str]) -> None:
@@ -238,13 +226,6 @@ def _version_of(client: Any, name: str, number: str) -> tuple[dict[str, str], di
             f"no version {number} of model '{name}' ({error.message})", "a registered version", "register it first"
         ) from error
     return tags, aliases
-
-
-def _describe(client: Any, name: str, number: str, promoted: bool, reasons: Sequence[str]) -> None:
-    kept = (client.get_model_version(name, number).description or "").split("\n\n**Verdict")[0]
-    told = "\n".join(f"- {reason}" for reason in reasons)
-    text = f"{kept}\n\n**Verdict: {'promoted' if promoted else 'not promoted'}**\n\n{told}"
-    client.update_model_version(name, number, text.strip())
 
 
 def _ensure_registered(client: Any, name: str) -> None:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from forecast.errors import RegistryError
 from forecast.metrics import score, sliced
 from forecast.quality import examine
 from forecast.recipe import Task
 from forecast.registry.explained import log_explanation
 from forecast.registry.listing import aliases
 from forecast.registry.models import Verdict, example_inputs, log_forecaster, promote, register
+from forecast.registry.pages import ui_of, version_page
 from forecast.registry.purposes import Purpose
 from forecast.registry.quality import log_quality
 from forecast.registry.runs import Run, dataset_name, recipe_params, retraining
-from forecast.registry.words import recipe_note, retraining_note, ui_of, weather_of, with_skill
+from forecast.registry.store import NOTE
+from forecast.registry.story import Story, story_of, subject
+from forecast.registry.words import retraining_note
 from forecast.settings import Settings
 from forecast.tables import Demand
 
@@ -54,36 +56,6 @@ class RetrainingLog:
     urls: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Story:
-    """What all parts of the report share."""
-
-    demand: Demand
-    task: Task
-    table: pd.DataFrame
-    fitted: Mapping[str, Fitted]
-    folds: Mapping[str, Sequence[Fitted]]
-    scores: pd.DataFrame
-    winner: str | None
-    verdict: Verdict | None
-    weather: str
-
-    @property
-    def zones(self) -> dict[str, str]:
-        return self.demand.zones
-
-    def note(self, model: str) -> str:
-        """A recipe's page; it says when what is logged has learned from the walked days, too."""
-        one, walked = self.fitted[model], self.table["cutoff"].max()
-        learned = pd.Timestamp(one.forecaster.spec.trained_until)
-        return recipe_note(one.forecaster.spec, self.figures(model), one.report.gradient_health, again=learned > walked)
-
-    def figures(self, model: str) -> dict[str, float]:
-        if model not in self.scores.index:
-            return {}
-        return {str(name): float(value) for name, value in self.scores.loc[model].items() if np.isfinite(value)}
-
-
 def log_retraining(
     settings: Settings, *, demand: Demand, task: Task, walk_table: pd.DataFrame, fitted: Mapping[str, Fitted],
     scores: pd.DataFrame | None = None, verdict: Verdict | None = None, winner: str | None = None,
@@ -111,8 +83,8 @@ def log_retraining(
     Raises:
         RegistryError: the store cannot be opened or refuses.
     """
-    story = _story(demand, task, walk_table, fitted, folds or {}, scores, verdict, winner)
-    name = title or f"{walk_table['cutoff'].max():%Y-%m} {_subject(demand)} retraining"
+    story = story_of(demand, task, walk_table, fitted, folds or {}, scores, verdict, winner)
+    name = title or f"{walk_table['cutoff'].max():%Y-%m} {subject(demand)} retraining"
     said = {"weather": story.weather, **({"winner": story.winner} if story.winner else {}), **(tags or {})}
     log = RetrainingLog("")
     purpose: Purpose = "retraining" if enlist else "backtest"
@@ -126,7 +98,7 @@ def log_retraining(
         _log_parent(run, story)
         log = RetrainingLog(run.run_id, children, {one: each.uri for one, each in models.items()}, urls=_urls(run))
         if enlist and story.winner is not None:
-            return _enlist(log, story, settings, models[story.winner], run)
+            return _enlist(log, story, settings, models[story.winner], run, titled=title is not None)
     return log
 
 
@@ -146,31 +118,6 @@ def log_walk(
     )  # fmt: skip
 
 
-def _story(
-    demand: Demand, task: Task, table: pd.DataFrame, fitted: Mapping[str, Fitted],
-    folds: Mapping[str, Sequence[Fitted]], scores: pd.DataFrame | None, verdict: Verdict | None, winner: str | None,
-) -> _Story:  # fmt: skip
-    complete = with_skill(scores if scores is not None else score(table, scales=_scales(fitted), zones=demand.zones))
-    rivals = complete.loc[[name for name in complete.index if name in fitted], "mae"].dropna()
-    best = str(rivals.idxmin()) if len(rivals) else None
-    chosen = winner or getattr(verdict, "challenger", None) or best
-    if chosen is not None and chosen not in fitted:
-        raise RegistryError(f"the winner '{chosen}' is not among the fitted", f"one of {', '.join(fitted)}")
-    weather = weather_of([one.forecaster.spec.weather for one in fitted.values()])
-    return _Story(demand, task, table, fitted, folds, complete, chosen, verdict, weather)
-
-
-def _subject(demand: Demand) -> str:
-    """Whom the retraining is about: the one series, else the source."""
-    return demand.series[0].unique_id if len(demand.series) == 1 else dataset_name(demand).split(".")[0]
-
-
-def _scales(fitted: Mapping[str, Fitted]) -> dict[str, float]:
-    for one in fitted.values():
-        return one.forecaster.spec.scales
-    return {}
-
-
 def _recipe_tags(fitted: Fitted) -> dict[str, object]:
     spec = fitted.forecaster.spec
     return {
@@ -179,7 +126,7 @@ def _recipe_tags(fitted: Fitted) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _log_recipe(run: Run, story: _Story, model: str) -> Any:
+def _log_recipe(run: Run, story: Story, model: str) -> Any:
     """One recipe's run: parameters, curves, figures of merit, slices, pictures, the model."""
     fitted, figures = story.fitted[model], story.figures(model)
     spec, report = fitted.forecaster.spec, fitted.report
@@ -197,13 +144,16 @@ def _log_recipe(run: Run, story: _Story, model: str) -> Any:
         _log_slices(run, mine, story.zones)
         _draw_recipe(run, story, mine, model)
     for number, one in enumerate(story.folds.get(model, ()), start=1):
-        with run.child(f"{model} · fold {number}", tags={"kind": "fold", **_recipe_tags(one)}) as fold:
+        begun = f"{pd.Timestamp(one.forecaster.spec.trained_until):%Y-%m-%d}"
+        with run.child(
+            f"{model} · fold {number}, learned until {begun}", tags={"kind": "fold", **_recipe_tags(one)}
+        ) as fold:
             fold.epochs(one.report.history)
             fold.metrics({"training_seconds": one.report.seconds, **_fold_figures(mine, story, model, number)})
     return logged
 
 
-def _fold_figures(mine: pd.DataFrame, story: _Story, model: str, number: int) -> dict[str, float]:
+def _fold_figures(mine: pd.DataFrame, story: Story, model: str, number: int) -> dict[str, float]:
     """A fold's own figures: its cutoffs run from its training's end to the next fold's."""
     ends = [pd.Timestamp(one.forecaster.spec.trained_until) for one in story.folds[model]]
     last = ends[number] if number < len(ends) else pd.Timestamp.max.tz_localize("UTC")
@@ -226,7 +176,7 @@ def _log_slices(run: Run, mine: pd.DataFrame, zones: Mapping[str, str]) -> None:
             run.metrics({f"slices/mae_{str(place).lower()}": float(value) for place, value in values})
 
 
-def _draw_recipe(run: Run, story: _Story, mine: pd.DataFrame, model: str) -> None:
+def _draw_recipe(run: Run, story: Story, mine: pd.DataFrame, model: str) -> None:
     from forecast import plots
 
     unit, one = story.demand.unit, story.demand.series[0]
@@ -251,7 +201,7 @@ def _history(demand: Demand) -> pd.DataFrame:
     return pd.DataFrame({"ds": demand.stamps(one), "y": demand.observed(one) * demand.output_factor}).dropna()
 
 
-def _log_parent(run: Run, story: _Story) -> None:
+def _log_parent(run: Run, story: Story) -> None:
     """The retraining's own page: everybody side by side, the winner's figures as its own."""
     from forecast import plots
 
@@ -273,26 +223,37 @@ def _log_parent(run: Run, story: _Story) -> None:
         run.figure(plots.gradient_report(norms), "gradient by lag")
 
 
-def _enlist(log: RetrainingLog, story: _Story, settings: Settings, logged: Any, run: Run) -> RetrainingLog:
+def _enlist(
+    log: RetrainingLog, story: Story, settings: Settings, logged: Any, run: Run, *, titled: bool
+) -> RetrainingLog:
     assert story.winner is not None
     figures = story.figures(story.winner)
     number = register(
         logged, settings, scores={name: figures[name] for name in VERSION_SCORES if name in figures},
         tags={"weather": story.weather, "data": dataset_name(story.demand), "unit": story.demand.unit},
-        description=story.note(story.winner),
+        description=story.card(story.winner),
     )  # fmt: skip
     promoted = False
     if story.verdict is not None:
         promoted = promote(number, story.verdict, settings)
     elif figures.get("skill_vs_naive", -1.0) > 0 and "champion" not in aliases(settings):
         promoted = promote(number, None, settings, first=True)
-    told = {"verdict": "promoted" if promoted else "not promoted", "version": number}
-    run.tags(told)
-    Run(run.store, log.children[story.winner], story.winner).tags(told)
-    page = f"{ui_of(settings)}/#/models/{settings.model_name}/versions/{number}"
+    word = "promoted" if promoted else "not promoted"
+    run.tags({"verdict": word, "version": number})
+    Run(run.store, log.children[story.winner], story.winner).tags({"verdict": word, "version": number})
+    page = version_page(settings, number)
+    _headline(run, f"**{story.winner} is [version {number}]({page}) and {word}.**")
+    if not titled:
+        run.rename(f"{run.name} · {story.winner} v{number} {word}")
     return RetrainingLog(
         log.run_id, log.children, log.models, story.winner, number, promoted, {**log.urls, "version": page}
     )
+
+
+def _headline(run: Run, text: str) -> None:
+    """The outcome above everything else on a run's page."""
+    before = run.store.client.get_run(run.run_id).data.tags.get(NOTE, "")
+    run.note(f"{text}\n\n{before}")
 
 
 def _urls(run: Run) -> dict[str, str]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from forecast.forecaster import Forecaster
 from forecast.forecaster.exporting import with_graphs
-from forecast.registry.models import CHALLENGER, example_inputs, log_forecaster, register
+from forecast.registry.card import model_card
+from forecast.registry.decisions import CHALLENGER
+from forecast.registry.models import example_inputs, log_forecaster, register
 from forecast.registry.runs import dataset_name, recipe_params, running
 from forecast.registry.store import open_store
 from forecast.registry.words import recipe_note
@@ -42,6 +44,10 @@ def register_folder(
     spec = forecaster.spec
     tags = {"kind": "recipe", "recipe": spec.name, "model_kind": spec.recipe.model.kind, "weather": spec.weather}
     note = recipe_note(spec, {}, report.gradient_health if report is not None else "")
+    card = model_card(
+        spec, data=dataset_name(demand) if demand is not None else "",
+        gradient_health=report.gradient_health if report is not None else "",
+    )  # fmt: skip
     with running(store, f"{spec.name} {spec.trained_until[:10]}", {**tags, "data_sha256": spec.data_digest}) as run:
         run.params(recipe_params(spec.recipe, spec.task))
         run.note(note)
@@ -52,6 +58,6 @@ def register_folder(
             run.metrics({"training_seconds": report.seconds, "best_epoch": float(report.best_epoch)})
             run.epochs(report.history)
         logged = log_forecaster(run, forecaster, example_inputs(demand, spec) if demand is not None else None)
-    number = register(logged, settings, tags={"weather": spec.weather, "unit": spec.unit}, description=note)
+    number = register(logged, settings, tags={"weather": spec.weather, "unit": spec.unit}, description=card)
     store.client.set_registered_model_alias(settings.model_name, CHALLENGER, number)
     return number

@@ -10,15 +10,12 @@ import pandas as pd
 
 from forecast.forecaster import ForecasterSpec
 from forecast.recipe import Task
-from forecast.settings import Settings
 from forecast.tables import Demand
 
 SHOWN = {
     "mae": "MAE", "rmse": "RMSE", "mape": "MAPE %", "mase": "MASE", "bias": "bias", "coverage_80": "80 % band covers",
     "skill_vs_naive": "skill vs naive",
 }  # fmt: skip
-
-LOCAL_UI = "http://127.0.0.1:5000"
 
 
 def retraining_note(
@@ -69,7 +66,7 @@ def score_table(scores: pd.DataFrame, winner: str | None, unit: str) -> str:
     ordered = scores.sort_values("mae") if "mae" in scores.columns else scores
     for model, row in ordered.iterrows():
         name = f"**{model}** (best)" if model == winner else str(model)
-        lines.append("| " + " | ".join([name, *[_number(column, row[column]) for column in columns]]) + " |")
+        lines.append("| " + " | ".join([name, *[number(column, row[column]) for column in columns]]) + " |")
     return "\n".join(lines)
 
 
@@ -97,14 +94,10 @@ def _headed(name: str, unit: str) -> str:
     return f"{SHOWN[name]} ({unit})" if name in ("mae", "rmse", "bias") else SHOWN[name]
 
 
-def _number(column: str, value: Any) -> str:
+def number(column: str, value: Any) -> str:
+    """A figure as tables show it; a dash where it could not be had."""
     if not np.isfinite(value):
         return "–"
     if column in ("coverage_80", "skill_vs_naive"):
         return f"{100 * value:.0f} %"
     return f"{value:.4g}"
-
-
-def ui_of(settings: Settings) -> str:
-    """Where MLflow's pages are seen."""
-    return settings.mlflow_uri.rstrip("/") if settings.mlflow_uri.startswith("http") else LOCAL_UI

@@ -1,10 +1,8 @@
 """Everything that writes to MLflow, by one name: runs, logged forecasters, versions and their aliases."""
 
+from forecast.registry.decisions import CHALLENGER, CHAMPION, PREVIOUS, Decision, decisions_of, enact
 from forecast.registry.listing import aliases, versions
 from forecast.registry.models import (
-    CHALLENGER,
-    CHAMPION,
-    PREVIOUS,
     LoggedForecaster,
     Verdict,
     example_inputs,
@@ -21,13 +19,16 @@ __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "PREVIOUS",
+    "Decision",
     "LoggedForecaster",
     "ModelVersion",
     "Run",
     "Store",
     "Verdict",
     "aliases",
+    "decisions_of",
     "demand_tags",
+    "enact",
     "example_inputs",
     "log_forecaster",
     "open_store",
