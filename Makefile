@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "install: packages into $(VENV) (a few minutes the first time)"
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@test -z "$(TORCH_INDEX)" || $(PIP) install --quiet --index-url "$(TORCH_INDEX)" $(TORCH)
-	@$(PIP) install --quiet -c constraints.txt $(TORCH) -e ".[sample,postgres,entsoe,otel,bench,dev]"
+	@$(PIP) install --quiet -c constraints.txt $(TORCH) -e ".[sample,postgres,entsoe,otel,dask,bench,dev]"
 	@touch $@
 
 demo: $(STAMP) ## the whole way on a real sample: train, judge, register, serve, ask
@@ -98,7 +98,7 @@ pins: ## renew constraints.txt from what pyproject.toml allows today
 	$(PYTHON) -m venv "$$room/venv"; \
 	echo "pins: resolving (a few minutes)"; \
 	test -z "$(TORCH_INDEX)" || "$$room/venv/bin/pip" install --quiet --index-url "$(TORCH_INDEX)" $(TORCH); \
-	"$$room/venv/bin/pip" install --quiet $(TORCH) -e ".[sample,postgres,entsoe,otel,bench,dev]"; \
+	"$$room/venv/bin/pip" install --quiet $(TORCH) -e ".[sample,postgres,entsoe,otel,dask,bench,dev]"; \
 	"$$room/venv/bin/pip" freeze --all --exclude-editable --exclude pip --exclude wheel > "$$room/frozen"; \
 	{ sed -n '/^#/p' constraints.txt; sed 's/+cpu$$//' "$$room/frozen" | LC_ALL=C sort -f; } > "$$room/constraints"; \
 	cp "$$room/constraints" constraints.txt

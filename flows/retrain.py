@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from prefect import flow
-from prefect.task_runners import ProcessPoolTaskRunner
 from pydantic import SecretStr, ValidationError
 
 from flows import report, steps, terminal
 from flows.kept import Kept
+from flows.runners import runner_of
 from forecast.cli.mistakes import run
 from forecast.cli.options import Data, Every, Gate, Horizon, Quality, Refit, Warm, Workers, with_data
 from forecast.cli.reconciling import Parents, Reconcile
@@ -72,7 +72,7 @@ def retrain(
         query: SQL, for a URL.
         plan: fields of `forecast.retraining.RetrainingPlan`.
         work: folder of tables, walks and models, kept between runs; `mlruns/work` where None.
-        workers: processes that train recipes side by side.
+        workers: processes that train recipes side by side; with a Dask scheduler in the settings its workers do.
         name: of the registered model, whose champion is challenged; that of the settings where None.
         title: of the parent run in MLflow.
         fresh: train again what an earlier run has trained.
@@ -133,11 +133,12 @@ def plan_of(fields: dict[str, Any]) -> RetrainingPlan:
 def walk_all(table: Path, kept: Kept, workers: int) -> list[Path]:
     """Walks every candidate, side by side where there are workers; returns their folders."""
     jobs = [kept.walk(table, text) for text in kept.plan.candidates]
-    if workers == 1:
+    found = runner_of(workers)
+    if found is None:
         # Called, not submitted: Ctrl-C then stops a training at once.
         states = [_told(task(**asked, return_state=True), asked) for task, asked in jobs]
     else:
-        with ProcessPoolTaskRunner(max_workers=workers, initializer=terminal.quiet_console) as runner:
+        with found as runner:
             futures = [runner.submit(task, parameters=asked) for task, asked in jobs]
             for future in futures:
                 future.wait()

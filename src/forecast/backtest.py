@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,8 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast import calendars
+from forecast.crew import crew
 from forecast.errors import DeclarationError, NotEnoughHistory
 from forecast.forecaster import Span
+from forecast.settings import Settings
 from forecast.tables import Demand
 from forecast.training import Fitted, begin_worker
 
@@ -143,7 +144,8 @@ def walk(
         refit: "never", "monthly" (civil months), or a number of cutoffs.
         window: slide: learn from the last such span only; None expands.
         gap: time between the end of training and the fold's first cutoff.
-        workers: processes that run folds side by side.
+        workers: processes that run folds side by side; where more than one is asked for and the settings name a Dask
+            scheduler, its workers do.
         refresh: makes a fold's fit from the fold's before instead of fitting anew; the first is always fitted.
         truth: the table that is scored against, such as one without what quality finds wrong; `demand` where None.
         progress: told after every fold.
@@ -195,12 +197,13 @@ def _whole(chain: list[_Job], refresh: RefreshFunction | None) -> list[Result]:
 
 
 def _results(chains: list[list[_Job]], workers: int, refresh: RefreshFunction | None) -> Iterator[Result]:
-    """Runs the jobs here, or in fresh processes that share nothing."""
-    if workers <= 1:
-        for chain in chains:
-            yield from _run(chain, refresh)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_worker) as pool:
+    """Runs the jobs here, in fresh processes that share nothing, or on the workers of a scheduler."""
+    scheduler = Settings.read().dask_scheduler if workers > 1 else None
+    with crew(workers, scheduler, begin_worker) as pool:
+        if pool is None:
+            for chain in chains:
+                yield from _run(chain, refresh)
+            return
         for future in as_completed([pool.submit(_whole, chain, refresh) for chain in chains]):
             yield from future.result()
 

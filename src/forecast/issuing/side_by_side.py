@@ -1,16 +1,19 @@
-"""Blocks worked off one after the other, or side by side in processes that each open the store and load the models."""
+"""Blocks worked off one after the other, or side by side in processes that each open the store and load the models.
+
+The processes are this machine's or, by a setting, the workers of a Dask scheduler, who reach the same database and the
+same files of models. A block that a lost worker had is done by another: what it had written is not written again.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
 from contextlib import nullcontext
 
 import pandas as pd
 
 from forecast import clock
+from forecast.crew import crew
 from forecast.errors import ForecastError
 from forecast.issuing.block import issue_block
 from forecast.issuing.due import Block
@@ -27,34 +30,31 @@ def each(
 
     Args:
         store: that is open in this process.
-        settings: of registry and cache.
+        settings: of registry, cache and scheduler.
         blocks: to be answered.
         speakers: whom to ask.
-        workers: processes; 1: this one.
+        workers: processes of this machine, where no scheduler is set; 1: this one.
 
     Raises:
         ForecastError: a block failed, or a process died; what was written before stays.
     """
-    if workers == 1 or len(blocks) < 2:
-        for block in blocks:
-            yield issue_block(store, settings, block, speakers)
-        return
     url, moment = store.engine.url.render_as_string(hide_password=False), clock.simulated()
-    # Not forked: threads and locks of this process would be copied with it.
-    pool = ProcessPoolExecutor(min(workers, len(blocks)), multiprocessing.get_context("spawn"))
     try:
-        left = {pool.submit(_elsewhere, url, settings, block, speakers, moment) for block in blocks}
-        while left:
-            ended, left = wait(left, return_when=FIRST_COMPLETED)
-            for one in ended:
-                yield one.result()
-    except BrokenProcessPool:
+        with crew(min(workers, len(blocks)), settings.dask_scheduler) as pool:
+            if pool is None:
+                for block in blocks:
+                    yield issue_block(store, settings, block, speakers)
+                return
+            left = {pool.submit(_elsewhere, url, settings, block, speakers, moment) for block in blocks}
+            while left:
+                ended, left = wait(left, return_when=FIRST_COMPLETED)
+                for one in ended:
+                    yield one.result()
+    except BrokenExecutor:
         raise ForecastError(
             "a process that forecasts died", "memory for all of them",
             "run it again, and what is written is not said again; fewer workers or a smaller batch need less memory",
         ) from None  # fmt: skip
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _elsewhere(
