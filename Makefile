@@ -80,7 +80,7 @@ soak: $(STAMP) ## a simulated quarter against all of it, with accidents (under a
 fuzz: $(STAMP) ## ten thousand requests made from the description, all checks (about ten minutes); CASES=n
 	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/fuzz.py --cases $(CASES)
 
-audit: $(STAMP) ## known weaknesses of the pinned packages (needs PyPI), and that nothing runs what it reads
+audit: $(STAMP) ## known weaknesses of the pins (PyPI, OSV; ends with 2 where neither answers), and that nothing runs what it reads
 	@$(VENV)/bin/python -m pytest -q tests/promises/test_no_pickle.py
 	@$(VENV)/bin/python .ci/audit.py constraints.txt
 
