@@ -93,7 +93,10 @@ def _planned(one: Deployment, settings: Settings, recipes: str) -> Deployment:
             f"FORECAST_SCHEDULE: the schedule '{cron}' of {one.name} is none ({error})",
             "five fields: minute hour day month weekday", 'write {"issue": "30 9 * * *"}',
         ) from None  # fmt: skip
-    learnt = {"plan": {"recipes": [name.strip() for name in recipes.split(",")]}} if one.name == "retrain" else {}
+    named = [name.strip() for name in recipes.split(",")]
+    # What is learned is what `issue` asks: whole delivery days, from the moment of the gate.
+    plan = {"recipes": named, "every": "delivery-day", "gate": settings.gate}
+    learnt = {"plan": plan} if one.name == "retrain" else {}
     return Deployment(one.name, cron, one.does, {**one.parameters, **learnt})
 
 

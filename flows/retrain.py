@@ -18,6 +18,7 @@ from pydantic import SecretStr, ValidationError
 
 from flows import report, steps, terminal
 from flows.kept import Kept
+from flows.once import at
 from flows.runners import runner_of
 from forecast.cli.mistakes import run
 from forecast.cli.options import Data, Every, Gate, Horizon, Quality, Refit, Warm, Workers, with_data
@@ -29,6 +30,8 @@ from forecast.settings import Settings
 from forecast.sources import Declaration, is_store, open_source
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from forecast.registry.report import RetrainingLog
     from forecast.retraining import Judgement, RetrainingPlan, Sums
 
@@ -63,6 +66,7 @@ def retrain(
     fresh: bool = False,
     parents: str | SecretStr | None = None,
     reconcile: str | None = None,
+    now: str | None = None,
 ) -> Retrained:
     """Learns, judges and publishes; the champion changes only where the verdict says so.
 
@@ -79,30 +83,38 @@ def retrain(
         parents: who is a part of whom, as `forecast predict --parents` takes it; what the store tells where data is a
             store and this is None. The winner's walk is scored as it was and reconciled, its next forecast reconciled.
         reconcile: the method; all are scored, and mint makes the next forecast, where None.
+        now: what the time is (ISO, with its offset): what was not known then is not learned; the present where None.
 
     Raises:
         ForecastError: a mistake that the user can mend.
     """
-    source, asked = (one.get_secret_value() if isinstance(one, SecretStr) else one for one in (data, parents))
-    assert source is not None
-    declared, planned = declaration or Declaration(), plan_of(plan or {})
-    work = (work or Settings.read().mlruns / "work").absolute()
-    loaded = steps.load(source, declared, query, work, return_state=True)
-    # Reading stops at the first thing that is wrong; the check names all of them.
-    steps.check(source, declared, query)
-    table, digest = loaded.result()
-    steps.windows(table, planned)
-    related = steps.parents(table, source, asked)
-    kept = Kept(work, digest, planned, fresh)
-    folders = walk_all(table, kept, workers)
-    judgement = steps.compare(table, folders, planned, kept.judged, name)
-    winner = train_winner(table, judgement, kept)
-    log = steps.register(table, folders, judgement, winner, planned, name, title)
-    done = Retrained(judged(judgement), log, read_spec(winner).unit)
-    report.leave_artifacts(done.judgement, log, done.unit, planned.refits)
-    if not related:
-        return done
-    return replace(done, sums=summed(steps.sum_up(table, judgement, winner, related, planned, reconcile), done, name))
+    with at(now) as moment:
+        source, asked = (one.get_secret_value() if isinstance(one, SecretStr) else one for one in (data, parents))
+        assert source is not None
+        declared, planned = declaration or Declaration(), plan_of(_until_now(plan or {}, moment if now else None))
+        work = (work or Settings.read().mlruns / "work").absolute()
+        loaded = steps.load(source, declared, query, work, return_state=True)
+        # Reading stops at the first thing that is wrong; the check names all of them.
+        steps.check(source, declared, query)
+        table, digest = loaded.result()
+        steps.windows(table, planned)
+        related = steps.parents(table, source, asked)
+        kept = Kept(work, digest, planned, fresh)
+        folders = walk_all(table, kept, workers)
+        judgement = steps.compare(table, folders, planned, kept.judged, name)
+        winner = train_winner(table, judgement, kept)
+        log = steps.register(table, folders, judgement, winner, planned, name, title)
+        done = Retrained(judged(judgement), log, read_spec(winner).unit)
+        report.leave_artifacts(done.judgement, log, done.unit, planned.refits)
+        if not related:
+            return done
+        sums = steps.sum_up(table, judgement, winner, related, planned, reconcile)
+        return replace(done, sums=summed(sums, done, name))
+
+
+def _until_now(plan: dict[str, Any], now: pd.Timestamp | None) -> dict[str, Any]:
+    """The fields of a plan; at a simulated moment nothing is learned that was not known then."""
+    return plan if now is None else {"until": now.isoformat(), **plan}
 
 
 def summed(path: Path, done: Retrained, name: str | None) -> Sums:
