@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +18,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.flows import EntrypointType
 from prefect.schedules import Cron
 
-from flows import asking, notify, stranded
+from flows import asking, automations, notify, stranded
 from forecast.cli.mistakes import run
 from forecast.errors import DeclarationError
 from forecast.settings import Settings
@@ -121,9 +120,10 @@ def register(settings: Settings, recipes: str = RECIPES, scheduled: bool = True)
     wanted = planned(settings, recipes)
     with get_client(sync_client=True) as client:
         _pool(client)
-        made = {one.name: _applied(one, settings, scheduled) for one in wanted if find_spec(f"flows.{one.name}")}
+        made = {one.name: _applied(one, settings, scheduled) for one in wanted}
         notify.keep(settings, client)
         notify.store(stranded.once_more(POOL), client)
+        automations.keep(made["retrain"], settings.model_name, client)
         stranded.rescue(POOL, client)
     return made
 

@@ -6,6 +6,7 @@ with the worker that watched it; its run would count as running for ever, and ke
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from prefect.client.schemas.filters import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 TAKEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 TOLD = "Its process is gone; it runs again."
 AGAIN = "forecast-crashed"
+SETTLES = timedelta(seconds=30)
 
 
 def rescue(pool: str, client: SyncPrefectClient) -> list[str]:
@@ -47,12 +49,16 @@ def rescue(pool: str, client: SyncPrefectClient) -> list[str]:
 
 
 def once_more(pool: str) -> AutomationCore:
-    """The rule by which the server runs a run of the pool that crashed once more; twice may be its own fault."""
+    """The rule by which the server runs a run of the pool that crashed once more; twice may be its own fault.
+
+    Not at once: a worker that is busy may tell of the same crash for a second time, and would stop the next try.
+    """
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
     crashed = EventTrigger(
-        expect={"prefect.flow-run.Crashed"}, for_each={"prefect.resource.id"}, posture=Posture.Reactive, threshold=1,
+        after={"prefect.flow-run.Crashed"}, expect={"prefect.flow-run.AwaitingRetry"}, within=SETTLES,
+        for_each={"prefect.resource.id"}, posture=Posture.Proactive, threshold=1,
         match={"prefect.resource.id": "prefect.flow-run.*", "prefect.run-count": "1"},
         match_related={"prefect.resource.role": "work-pool", "prefect.resource.name": pool},
     )  # fmt: skip

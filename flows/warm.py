@@ -21,7 +21,6 @@ import sys
 import threading
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from flows.asking import WIDTH
@@ -208,8 +207,7 @@ def warm_up() -> None:
     from flows.deployed import DEPLOYMENTS
 
     for one in DEPLOYMENTS:
-        if find_spec(f"flows.{one.name}"):
-            import_module(f"flows.{one.name}")
+        import_module(f"flows.{one.name}")
     if threading.active_count() > 1:
         told = ", ".join(one.name for one in threading.enumerate())
         raise RuntimeError(f"imports have started threads: {told}")
