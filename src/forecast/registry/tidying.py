@@ -16,6 +16,8 @@ from forecast.registry.serving import GRAPHS
 from forecast.registry.versions import ModelVersion
 from forecast.settings import Settings
 
+LOGGED = "models:/"
+"""Before the id of a logged model, as a version names where it is from."""
 FETCHING = pd.Timedelta(days=1)
 """What a broken-off fetch left is older than any fetch takes."""
 
@@ -48,9 +50,11 @@ def drop(versions: Iterable[ModelVersion], settings: Settings) -> list[ModelVers
         if held.aliases or one.version in map(str, client.get_registered_model(one.name).aliases.values()):
             continue
         client.delete_model_version(one.name, one.version)
-        if held.model_id:
-            client.delete_logged_model(held.model_id)
         gone.append(one)
+        # A model may be registered twice; then it is still somebody's.
+        others = client.search_model_versions(f"run_id = '{held.run_id}'")
+        if held.source.startswith(LOGGED) and held.source not in [other.source for other in others]:
+            client.delete_logged_model(held.source.removeprefix(LOGGED))
     return gone
 
 
