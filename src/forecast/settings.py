@@ -42,6 +42,7 @@ class Settings(BaseSettings):
         model_name: name in the model registry.
         mlflow_page: where people see MLflow's pages; the tracking server where that has an http address.
         promotion_cooldown_days: for so long after a change of champion no other takes its place.
+        retrain_cooldown_days: for so long after a retraining that a breach called for no breach calls for another.
         promotion_least_days: fresh days that a challenger is judged on at the least.
         promotion_trial_days: fresh days after which a challenger that has not won is given up.
         host, port: where the service listens.
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
     mlflow_page: str | None = Field(None, pattern=r"^https?://")
     promotion_cooldown_days: float = Field(7, ge=0)
+    retrain_cooldown_days: float = Field(7, ge=0)
     promotion_least_days: int = Field(28, ge=7)
     promotion_trial_days: int = Field(182, ge=7)
     host: str = "127.0.0.1"

@@ -40,6 +40,9 @@ def test_the_first_mark_of_a_run_stays(store: Store) -> None:
     mark = store.mark_done("issue", "2024-05-01", {"series": 2, "said": "ñ"})
     with clock.using("2024-05-03T08:00Z"):
         assert store.mark_done("issue", "2024-05-01", {"series": 3}) == mark
+        later = store.mark_done("issue", "2024-04-30")
+    assert store.last_done("issue") == later
+    assert store.last_done("retrain") is None
     assert store.done("issue", "2024-05-01") == mark
     assert (mark.at.isoformat(), mark.detail) == ("2024-05-02T08:00:00+00:00", {"series": 2, "said": "ñ"})
     assert store.done("score", "2024-05-01") is None

@@ -42,6 +42,11 @@ class Journal:
         with reading(self.engine) as connection:
             return runs.done_keys(connection, flow, first, last)
 
+    def last_done(self, flow: str) -> Done | None:
+        """The newest mark of a flow, None where it has none."""
+        with reading(self.engine) as connection:
+            return runs.last_done(connection, flow)
+
     def keep_scores(self, told: Sequence[DayScore]) -> int:
         """Writes how forecasts turned out, in place of what stood there; returns how many were new or changed.
 

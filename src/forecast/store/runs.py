@@ -61,6 +61,13 @@ def mark_done(connection: Connection, flow: str, key: str, detail: Mapping[str, 
     return told
 
 
+def last_done(connection: Connection, flow: str) -> Done | None:
+    """The newest mark of a flow, None where it has none."""
+    newest = select(RUN.c.key).where(RUN.c.flow == flow).order_by(RUN.c.at.desc(), RUN.c.key.desc()).limit(1)
+    key = connection.execute(newest).scalar()
+    return None if key is None else done(connection, flow, key)
+
+
 def done_keys(connection: Connection, flow: str, first: str | None, last: str | None) -> list[str]:
     """The keys that a flow is done for, ascending; those from `first` to `last` only, as texts are compared."""
     wanted = select(RUN.c.key).where(RUN.c.flow == flow)
