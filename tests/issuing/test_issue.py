@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +12,17 @@ import pandas as pd
 import pytest
 
 from forecast import clock
-from forecast.errors import RequestError, StoreError
+from forecast.errors import RegistryError, RequestError, StoreError
 from forecast.forecaster import Forecaster
 from forecast.issuing import Question, Speakers, issue
+from forecast.issuing import speakers as speaking
 from forecast.monitoring import realised
-from forecast.recipe import FeatureConfig, Recipe, RidgeModel, Task
-from forecast.registry.reader import resolve
+from forecast.recipe import FeatureConfig, Task
+from forecast.registry.reader import Pointer, resolve
 from forecast.settings import Settings
-from forecast.store import Store
+from forecast.store import Batch, Store
 from forecast.store.purposes import BACKFILL, ISSUE, SHADOW, purpose_of
-from forecast.tables import Demand
+from forecast.tables import Demand, SeriesInfo
 from forecast.training import fit
 from tests.issuing.conftest import BEGIN, DAY, GATE, ZONES, fill, measured
 
@@ -109,6 +111,31 @@ def test_a_registry_that_is_away_leaves_the_rungs_below_and_says_so(store: Store
 
 
 @pytest.mark.usefixtures("now")
+def test_while_the_registry_is_away_the_versions_that_it_named_last_are_asked(
+    store: Store, settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(model, tmp_path / "copied"))
+    ref = replace(resolve(str(copied), settings), name="demand", version="3")
+    named = settings.model_copy(update={"model": None})
+    monkeypatch.setattr(speaking, "pointers", lambda *_: {"champion": Pointer("3", ref.digest)})
+    monkeypatch.setattr(speaking, "resolve", lambda *_: ref)
+    assert Speakers.find(named).champion == ref
+
+    def away(*_: object) -> None:
+        raise RegistryError("nobody answers")
+
+    monkeypatch.setattr(speaking, "pointers", away)
+    speakers = Speakers.find(named)
+    assert (speakers.champion, speakers.away) == (ref, True)
+    assert "the versions that it named last are asked: nobody answers" in speakers.notes[0]
+    assert issue(store, named, ASKED).rungs == {("champion", None): 3}
+    # Another model is not remembered, and none whose files were changed.
+    assert Speakers.find(named.model_copy(update={"model_name": "other"})).champion is None
+    (copied / "forecaster.json").write_text("{}", encoding="utf-8")
+    assert Speakers.find(named).champion is None
+
+
+@pytest.mark.usefixtures("now")
 def test_meters_that_say_nothing_true_and_strangers_have_a_forecast_too(store: Store, settings: Settings) -> None:
     frame = measured(["dead", "new", "quarters"])
     frame = frame[(frame["unique_id"] != "dead") | (frame["ds"] < BEGIN + pd.Timedelta(days=20))]
@@ -116,16 +143,16 @@ def test_meters_that_say_nothing_true_and_strangers_have_a_forecast_too(store: S
     fill(store, frame[frame["unique_id"] != "quarters"])
     quarters = frame[frame["unique_id"] == "quarters"].set_index("ds").resample("15min").ffill().reset_index()
     with clock.using("2024-06-01T00:00Z"):
-        from forecast.store import Batch
-        from forecast.tables import SeriesInfo
-
         info = SeriesInfo(unique_id="quarters", zone="Europe/Lisbon", step="15min")
         store.add(Batch(quarters, series=(info,)), "quarters")
     done = issue(store, settings, ASKED)
     assert done.written == 6
     assert done.whole
     rungs = {name: store.forecasts(name, delivery_day=DAY)[0] for name in ("dead", "new", "quarters")}
-    assert (rungs["dead"].rung, rungs["dead"].reason) == ("constant", "stale")
+    # A meter that has been dead for a month is told as it was, not as the others are.
+    assert (rungs["dead"].rung, rungs["dead"].reason) == ("seasonal_naive", "stale")
+    own = frame.loc[frame["unique_id"] == "dead", "y"].mean()
+    assert rungs["dead"].forecast.frame["mean"].mean() == pytest.approx(own, rel=0.1)
     assert (rungs["quarters"].rung, rungs["quarters"].reason) == ("seasonal_naive", "misfit")
     assert len(rungs["quarters"].forecast.frame) == 96
     assert rungs["new"].rung in ("champion", "seasonal_naive")
@@ -239,7 +266,11 @@ def test_days_of_23_and_25_hours(store: Store, settings: Settings) -> None:
         assert len(one.forecast.frame) == hours
 
 
-def test_a_network_in_blocks_hears_the_series_of_the_others(store: Store, settings: Settings, tmp_path: Path) -> None:
+def test_a_network_in_blocks_hears_the_series_of_the_others(
+    store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Graphs take long to write; torch itself answers.
+    monkeypatch.setattr(speaking, "load_for_serving", lambda ref, _: Forecaster.load(ref.folder))
     from forecast.networks.configs import NeighboursConfig
     from tests.builders import TINY
 
@@ -257,8 +288,3 @@ def test_a_network_in_blocks_hears_the_series_of_the_others(store: Store, settin
     for name in ("alfama", "belem"):
         told = said(store, name)[0]
         np.testing.assert_allclose(told["q0.5"], expected.get_group(name)["q0.5"], rtol=2e-5)
-
-
-def test_the_ridge_is_a_ridge() -> None:
-    """The other tests compare with it; a recipe of another kind would compare last week with itself."""
-    assert Recipe(name="ridge", model=RidgeModel()).model.kind == "ridge"

@@ -93,6 +93,7 @@ class Climb:
         spoken: what is said, by series.
         reasons: why those of which nothing is said yet have no answer, by series.
         failed: series of which nothing can be said, and why.
+        silent: series that said nothing as far back as the table reaches, and why no model speaks of them.
     """
 
     block: Block
@@ -102,6 +103,7 @@ class Climb:
     spoken: dict[str, Spoken] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    silent: dict[str, str] = field(default_factory=dict)
     _doubts: Mapping[str, str] = field(default_factory=dict)
     _wider: Mapping[str, float] = field(default_factory=dict)
     _believed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -158,12 +160,21 @@ class Climb:
                 quantiles_HQ = widened(middle(mean_H, quantiles_HQ, self.levels), quantiles_HQ, factor)
             self.spoken[name] = Spoken(name, ds_H, mean_H, quantiles_HQ, self.levels, rung, reason, speaker.ref)
 
-    def fall(self, profile: Profile | None) -> None:
-        """The rungs below the models, for all that have no answer yet."""
+    def fall(self, profile: Profile | None, days: int = HISTORY_DAYS, *, last: bool = False) -> None:
+        """The rungs below the models, for all that have no answer yet.
+
+        Args:
+            profile: the average week that a model learned.
+            days: of history.
+            last: also of series that said nothing in it; else they become `silent`.
+        """
         if not self.reasons:
             return
         # All series at hand, since they tell the shape of those of which little is known.
-        known = Known.of(self.demand, self.span.cutoff, HISTORY_DAYS * self.demand.steps_per_day)
+        known = Known.of(self.demand, self.span.cutoff, days * self.demand.steps_per_day)
+        if not last:
+            quiet = [known.names[row] for row in np.flatnonzero(~np.isfinite(known.y_SL).any(1))]
+            self.silent = {name: self.reasons.pop(name) for name in quiet if name in self.reasons}
         start, end = (self.block.inside(one).value for one in (self.block.start, self.block.end))
         begins_S = np.maximum(-((known.first_S - start) // known.step), 0)
         ends_S = -((known.first_S - end) // known.step)
@@ -214,8 +225,10 @@ Answer = tuple[Ints, Doubles, Doubles]
 """Stamps, mean and quantiles of one series."""
 
 
-def climbed(climb: Climb, speaker: Speaker | None, before: Speaker | None, rung: str = CHAMPION) -> Climb:
+def climbed(climb: Climb, speaker: Speaker | None, before: Speaker | None, rung: str = CHAMPION) -> None:
     """The answers about one table: a version, the one before it where it fails, then the rungs below the models.
+
+    Nothing is said of series that are silent.
 
     Args:
         climb: as it stands.
@@ -229,8 +242,7 @@ def climbed(climb: Climb, speaker: Speaker | None, before: Speaker | None, rung:
         left = [name for name in climb.reasons if name not in unasked]
         if before is not None and left and _fits(before, speaker):
             climb.ask(before, PREVIOUS, left)
-    climb.fall(_profile(speaker, before))
-    return climb
+    climb.fall(profile_of(speaker, before))
 
 
 def _replies(
@@ -255,7 +267,7 @@ def _fits(one: Speaker, other: Speaker) -> bool:
     return mine.step == theirs.step and mine.columns == theirs.columns and one.levels == other.levels
 
 
-def _profile(*speakers: Speaker | None) -> Profile | None:
+def profile_of(*speakers: Speaker | None) -> Profile | None:
     """The average week that one of the versions learned."""
     told = (one.forecaster.spec.profile for one in speakers if one is not None)
     return next((one for one in told if one is not None), None)

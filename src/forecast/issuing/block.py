@@ -10,9 +10,9 @@ import pandas as pd
 
 from forecast import clock
 from forecast.errors import DataError, ForecastError
-from forecast.fallback import ERROR, NO_MODEL, PREVIOUS
+from forecast.fallback import ERROR, NO_MODEL, PREVIOUS, Profile
 from forecast.forecaster import ForecasterSpec
-from forecast.issuing.answer import Climb, Speaker, Spoken, climbed, shadowed
+from forecast.issuing.answer import Climb, Speaker, Spoken, climbed, profile_of, shadowed
 from forecast.issuing.due import Block, Question
 from forecast.issuing.issuance import Issuance
 from forecast.issuing.reading import Span, heard, reads, table_of
@@ -29,6 +29,8 @@ from forecast.tables import Columns, Demand
 
 MISFIT = "misfit"
 """The model reads series of another step, unit or clock, or a static column that the store does not know of one."""
+RECALLED_DAYS = 400
+"""So far back a series is looked for that said nothing in the last weeks."""
 SECOND = 1_000_000_000
 
 
@@ -94,6 +96,8 @@ class _Teller:
         for some, asked, reason in ((able, speaker, None), (others, None, why or MISFIT)):
             for climb in self._climbs(some, asked, reason):
                 climbed(climb, asked, before, rung)
+                if climb.silent:
+                    self._recall(climb, profile_of(asked, before))
                 said += [self._second(one) if one.rung == PREVIOUS else one for one in climb.spoken.values()]
                 self.failed |= climb.failed
         return said
@@ -162,6 +166,20 @@ class _Teller:
             yield from self._climbs(names[half:], speaker, why)
             return
         yield climb
+
+    def _recall(self, climb: Climb, profile: Profile | None) -> None:
+        """Of series that have been silent for long, what they said when they still spoke: the level is theirs."""
+        span, silent = climb.span.since(RECALLED_DAYS, self.block.step), dict(climb.silent)
+        try:
+            demand = self._table(list(silent), None, span)
+        except DataError:
+            climb.reasons |= silent
+            climb.fall(profile, last=True)
+            return
+        again = Climb(self.block, span, demand, climb.levels, reasons=silent)
+        again.fall(profile, RECALLED_DAYS, last=True)
+        climb.spoken |= again.spoken
+        climb.failed |= again.failed
 
     def _table(self, names: Sequence[str], spec: ForecasterSpec | None, span: Span) -> Demand:
         columns = spec.columns if spec is not None else Columns()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -50,6 +50,11 @@ class Span:
         back = max(HISTORY_DAYS * per_day, spec.reach(steps) if spec is not None else 0) + per_day
         first = cutoff - back * block.step
         return cls(cutoff, min(cutoff, now), int(first.value // SECOND), int(end.value // SECOND) - 1, steps)
+
+    def since(self, days: int, step: pd.Timedelta) -> Span:
+        """The same from so many days before the cutoff, in steps that begin where they began."""
+        per_day = max(1, int(pd.Timedelta(days=1) / step))
+        return replace(self, first=int((self.cutoff - (days + 1) * per_day * step).value // SECOND))
 
 
 def reads(spec: ForecasterSpec, block: Block) -> bool:
