@@ -104,13 +104,16 @@ def schedule(one: Deployment, settings: Settings) -> Schedule:
     return Cron(one.cron, timezone=settings.schedule_zone)
 
 
-def register(settings: Settings, recipes: str = RECIPES, scheduled: bool = True) -> dict[str, UUID]:
+def register(
+    settings: Settings, recipes: str = RECIPES, scheduled: bool = True, rescue: bool = False
+) -> dict[str, UUID]:  # fmt: skip
     """Tells Prefect's server of everything; returns the deployments' ids by name.
 
     Args:
         settings: zone, times, and who is told of failures.
         recipes: candidates of a retraining, with commas between.
         scheduled: whether runs are made by schedule.
+        rescue: runs that count as running are run again: no worker runs.
 
     Raises:
         DeclarationError: settings that do not fit.
@@ -124,7 +127,8 @@ def register(settings: Settings, recipes: str = RECIPES, scheduled: bool = True)
         notify.keep(settings, client)
         notify.store(stranded.once_more(POOL), client)
         automations.keep(made["retrain"], settings.model_name, client)
-        stranded.rescue(POOL, client)
+        if rescue:
+            stranded.rescue(POOL, client)
     return made
 
 
@@ -178,18 +182,21 @@ HEAD = """# Written by `python -m flows.deployed --yaml > prefect.yaml`; FORECAS
 def command(
     recipe: Annotated[str, typer.Option(help="Candidates of a retraining, comma-separated.")] = RECIPES,
     schedules: Annotated[bool, typer.Option(help="Make runs by schedule.")] = True,
+    rescue: Annotated[
+        bool, typer.Option("--rescue", help="No worker runs: what counts as running is run again.")
+    ] = False,
     shown: Annotated[bool, typer.Option("--yaml", help="Only print prefect.yaml.")] = False,
 ) -> None:
     """Tell the Prefect server of PREFECT_API_URL which flows run when.
 
     Zone and times: FORECAST_SCHEDULE_ZONE, FORECAST_SCHEDULE. Who is told of failures: FORECAST_NOTIFY_WEBHOOK,
-    FORECAST_NOTIFY_EMAIL. Runs that count as running are run again, so stop the worker before.
+    FORECAST_NOTIFY_EMAIL.
     """
     settings = Settings.read()
     if shown:
         typer.echo(as_yaml(settings), nl=False)
         return
-    for name in register(settings, recipe, schedules):
+    for name in register(settings, recipe, schedules, rescue):
         typer.echo(f"{name} is registered")
 
 

@@ -75,7 +75,8 @@ def ports(settings: Settings) -> dict[str, tuple[str, int]]:
 
 def parts(settings: Settings, schedules: bool, recipe: str) -> list[list[Part]]:
     """What runs, in the order in which it starts."""
-    registering = (*_python("flows.deployed"), "--recipe", recipe, *([] if schedules else ["--no-schedules"]))
+    options = ("--recipe", recipe, "--rescue", *([] if schedules else ["--no-schedules"]))
+    registering = (*_python("flows.deployed"), *options)
     around = environment(settings)
     servers = [_prefect(settings, around), *([] if _elsewhere(settings) else [_mlflow(settings, around)])]
     return [servers, [_runner(settings, around), _service(settings, around)], [_worker(settings, around, registering)]]
