@@ -27,6 +27,7 @@ from forecast.store import Store
 
 if TYPE_CHECKING:
     from forecast.issuing import Issuance, Question, Speakers
+    from forecast.registry.reader import ModelRef
 
 NAME = "issue"
 ISSUE_S, FLOW_S = 2 * 3600, 3 * 3600
@@ -186,10 +187,7 @@ def sentences(question: Question, done: Issuance) -> list[str]:
 
 def leave(question: Question, speakers: Speakers, done: Issuance) -> None:
     """Writes the artifacts of the run that is under way."""
-    who = [
-        f"- {alias}: {ref.name}" + (f", version {ref.version}" if ref.version else "")
-        for alias, ref in speakers.named.items()
-    ]
+    who = [f"- {alias}: {_linked(ref)}" for alias, ref in speakers.named.items()]
     lines = "\n".join(f"- {text}" for text in sentences(question, done))
     create_markdown_artifact(
         markdown=f"## {question.purpose} {question.day}, gate {question.gate}\n\n{lines}\n\n"
@@ -204,6 +202,15 @@ def leave(question: Question, speakers: Speakers, done: Issuance) -> None:
         create_table_artifact(
             table=rows, key=f"rungs-{question.purpose}-{question.day}", description="Who spoke, of how many series."
         )
+
+
+def _linked(ref: ModelRef) -> str:
+    """A version by name, as a link to its page in MLflow."""
+    from forecast.registry.pages import version_page
+
+    if ref.version is None:
+        return ref.name
+    return f"[{ref.name}, version {ref.version}]({version_page(Settings.read(), ref.version, ref.name)})"
 
 
 def command(

@@ -21,6 +21,7 @@ from prefect.tasks import exponential_backoff
 
 from flows import steps
 from forecast import clock
+from forecast.errors import DeclarationError
 from forecast.settings import Settings
 from forecast.store import Done, Store
 
@@ -33,12 +34,18 @@ def at(now: str | None) -> Iterator[pd.Timestamp]:
     """Everything inside happens at `now` (ISO, with its offset); in the present where it is None.
 
     Raises:
-        DeclarationError: it carries no offset.
+        DeclarationError: it is no moment, or carries no offset.
     """
     if now is None:
         yield clock.now()
         return
-    with clock.using(now) as moment:
+    try:
+        stamp = pd.Timestamp(now)
+    except ValueError:
+        stamp = pd.NaT
+    if stamp is pd.NaT:
+        raise DeclarationError(f"now is '{now}', which is no moment", "a stamp such as 2024-05-01T10:00+02:00")
+    with clock.using(stamp) as moment:
         yield moment
 
 

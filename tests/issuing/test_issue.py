@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import Connection
 
 from forecast import clock
 from forecast.errors import RegistryError, RequestError, StoreError
 from forecast.forecaster import Forecaster
-from forecast.issuing import Question, Speakers, issue
+from forecast.issuing import Issuance, Question, Speakers, block, issue
 from forecast.issuing import speakers as speaking
 from forecast.monitoring import realised
 from forecast.recipe import FeatureConfig, Task
 from forecast.registry.reader import Pointer, resolve
 from forecast.settings import Settings
-from forecast.store import Batch, Store
+from forecast.store import Batch, Packed, Store
+from forecast.store.forgetting import erase_rows
 from forecast.store.purposes import BACKFILL, ISSUE, SHADOW, purpose_of
 from forecast.tables import Demand, SeriesInfo
 from forecast.training import fit
@@ -288,3 +292,44 @@ def test_a_network_in_blocks_hears_the_series_of_the_others(
     for name in ("alfama", "belem"):
         told = said(store, name)[0]
         np.testing.assert_allclose(told["q0.5"], expected.get_group(name)["q0.5"], rtol=2e-5)
+
+
+def test_two_runs_at_once_write_each_forecast_once(
+    settings: Settings, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Barrier(2)
+    really = block.writing
+
+    def together(*asked: object, **more: object) -> object:
+        # Each has read what the ledger holds, which is nothing, before the other writes.
+        both.wait(timeout=60)
+        return really(*asked, **more)  # type: ignore[arg-type]
+
+    with Store.open(store_url) as store:
+        fill(store, measured())
+    monkeypatch.setattr(block, "writing", together)
+
+    def run(now: str) -> Issuance:
+        with clock.using(now), Store.open(store_url) as mine:
+            return issue(mine, settings, ASKED, series=["alfama", "belem"])
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(run, ["2024-02-20T09:00Z", "2024-02-20T09:50Z"]))
+    assert sorted((one.written, one.known) for one in found) == [(0, 2), (2, 0)]
+    with Store.open(store_url) as store:
+        assert [len(said(store, name)) for name in ("alfama", "belem")] == [1, 1]
+
+
+@pytest.mark.usefixtures("now")
+def test_a_series_that_is_forgotten_meanwhile_is_not_brought_back(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = block.record_new
+
+    def forgetting(connection: Connection, several: list[Packed]) -> list[bool]:
+        erase_rows(connection, "belem")
+        return really(connection, several)
+
+    monkeypatch.setattr(block, "record_new", forgetting)
+    assert issue(store, settings, ASKED).written == 2
+    assert set(store.series()) == {"alfama", "fitzroy"}
