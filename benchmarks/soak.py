@@ -1,10 +1,11 @@
 """A quarter of delivery days in less than an hour, against a real `forecast up`, with everything that goes wrong.
 
-Run with `make soak`, or `python benchmarks/soak.py --days 5`. The schedules of the registered deployments are read off,
-and each run that is due in the simulated days is started through Prefect's API with `now` as a parameter. Readings come
-by a drop folder, some of them late; one series changes its level, one meter dies, the clock changes; every process is
-killed once, a flow run in its middle, and all of it is restarted once. It ends with 1 where the ledger, Prefect, MLflow
-and the service do not tell one story, and writes what it found to docs/soak.md.
+Run with `make soak`, or `python benchmarks/soak.py --days 5`, in a checkout that nobody changes meanwhile. The
+schedules of the registered deployments are read off, and each run that is due in the simulated days is started through
+Prefect's API with `now` as a parameter. Readings come by a drop folder, some of them late; one series changes its
+level, one meter dies, the clock changes; every process is killed once, a flow run in its middle, and all of it is
+restarted once. It ends with 1 where the ledger, Prefect, MLflow and the service do not tell one story, and writes what
+it found to docs/soak.md.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ class Driver:
         """One thing that goes wrong while the forecasts of a day are being issued."""
         limit = time.monotonic() + 120
         while self._house.state(run) in ("SCHEDULED", "PENDING") and time.monotonic() < limit:
-            time.sleep(0.05)
+            time.sleep(0.2)
         if accident == "flow run":
             killed = self._house.kill_run()
         elif accident == "restart":

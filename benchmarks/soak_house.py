@@ -115,13 +115,13 @@ class House:
             found: dict[str, Any] = self.prefect(f"flow_runs/{run}")
             if found["state_type"] == "CRASHED" and found["run_count"] < 2:
                 crashed = crashed or time.monotonic()
-                if time.monotonic() < crashed + 60:
+                if time.monotonic() < crashed + 150:
                     time.sleep(0.5)
                     continue
             if found["state_type"] in OVER:
                 return found
             crashed = 0.0
-            time.sleep(0.25)
+            time.sleep(0.5)
         raise RuntimeError(f"run {run} has not ended within {RUNS_WITHIN_S} s")
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.calendars import delivery_day
+from forecast.monitoring.limits import LIMITS
 from forecast.sources import Declaration
 from forecast.sources.sample import Sample, sample_declaration
 
@@ -48,7 +49,9 @@ class World:
     @property
     def break_day(self) -> date:
         """From this day on the level of `BROKEN` is another."""
-        return self.first + timedelta(days=round(0.45 * self.days))
+        # Monitoring has to know a season before.
+        usual = max(round(0.45 * self.days), LIMITS.reference_days + LIMITS.gap_days + 1)
+        return self.first + timedelta(days=usual if usual < self.days - 5 else round(0.45 * self.days))
 
     @property
     def death_day(self) -> date:
