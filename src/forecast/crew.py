@@ -75,7 +75,7 @@ def _client(scheduler: str) -> Iterator[Any]:
 
 def _is_worker() -> bool:
     """Whether this is a worker of Dask at work."""
-    if "distributed" not in sys.modules:
+    if sys.modules.get("distributed") is None:
         return False
     from distributed import get_worker
 
