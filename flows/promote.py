@@ -49,7 +49,7 @@ def promote(
         declaration: how to read it.
         query: SQL, for a URL.
         ledger: judge what both said in the service and in the flow issue, instead of forecasting again.
-        gate: when a day's forecast is due, such as D-1T10:00; that of the settings where None.
+        gate: when a day's forecast is due, such as D-1T10:00; the one that the versions learned where None.
         version: who is judged; the version with the alias `challenger` where None.
         name: of the registered model; that of the settings where None.
         work: folder of tables and decisions; `mlruns/work` where None.
@@ -143,7 +143,7 @@ def command(
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Judge what both said, instead of forecasting again.")
     ] = False,
-    gate: Annotated[str | None, typer.Option(help="When a day's forecast is due [FORECAST_GATE].")] = None,
+    gate: Annotated[str | None, typer.Option(help="When a day's forecast is due [as the versions learned].")] = None,
     version: Annotated[str | None, typer.Option(help="Who is judged [the version with the alias challenger].")] = None,
     register: Annotated[str | None, typer.Option(help="Name of the registered model [demand].")] = None,
     by: Annotated[str, typer.Option(help="Who asks; it is written down.")] = "the command line",

@@ -42,8 +42,8 @@ def walked(demand: Demand, pair_of: tuple[Recipe, Recipe]) -> tuple[pd.DataFrame
 
 
 @pytest.fixture(scope="module")
-def sheet(walked: tuple[pd.DataFrame, dict[str, pd.Timestamp]]) -> Sheet:
-    return power.sheet_from(walked[0])
+def sheet(demand: Demand, walked: tuple[pd.DataFrame, dict[str, pd.Timestamp]]) -> Sheet:
+    return power.sheet_from(walked[0], demand)
 
 
 def test_equal_models_are_seldom_promoted(sheet: Sheet, walked: tuple[pd.DataFrame, dict]) -> None:
@@ -61,11 +61,13 @@ def test_a_better_model_is_found(sheet: Sheet, walked: tuple[pd.DataFrame, dict]
 
 
 @pytest.mark.parametrize("word", ["coverage", "bias", "peaks"])
-def test_a_broken_guard_is_enough(walked: tuple[pd.DataFrame, dict[str, pd.Timestamp]], word: str) -> None:
+def test_a_broken_guard_is_enough(
+    demand: Demand, walked: tuple[pd.DataFrame, dict[str, pd.Timestamp]], word: str
+) -> None:
     rows, ends = walked
-    broken = power.sheet_from(power.breakers(rows)[word])
+    broken = power.sheet_from(power.breakers(rows)[word], demand)
     with clock.using(power.AT):
-        won, alone = power.worst(broken, 20, ends)
+        won, alone = power.worst(broken, word, 20, ends)
     assert (won, alone) == (0, 1.0)
 
 
@@ -73,11 +75,11 @@ def test_what_learned_by_heart_never_wins(demand: Demand, pair_of: tuple[Recipe,
     with clock.using(power.AT):
         shown = power.overfitted(demand, pair_of[1])
         own, ends = shown.pop("shown its own training rows")
-        remembered = power.sheet_from(own)
+        remembered = power.sheet_from(own, demand)
         # It is far better on its own rows, or refusing it would prove nothing.
         assert remembered.losses["challenger"].mean() < 0.8 * remembered.losses["champion"].mean()
         decision = power.decided(remembered, ends)
         assert (decision.outcome, decision.look) == ("refused", 0)
         assert "learned from data up to" in decision.reasons[0]
         for table, until in shown.values():
-            assert power.share(power.sheet_from(table), 91, DRAWS // 3, until) == 0
+            assert power.share(power.sheet_from(table, demand), 91, DRAWS // 3, until) == 0

@@ -78,9 +78,12 @@ def test_a_rollback_says_who_when_and_why(resting_settings: Settings, ridge: Log
     told = {one.version: one.tags for one in reader.versions(settings)}
     assert kept.tag in told[two]
     assert kept.tag in told[three_]
+    cards = {one.version: one.description for one in reader.versions(settings)}
+    assert "**Verdict: rolled back** (2024-05-09, anna)" in cards[two]
+    assert "**Verdict: gave way** (2024-05-09, anna)" in cards[three_]
     store = open_store(settings, "promotion")
     (run,) = store.client.search_runs([store.experiment])
-    assert run.info.run_name == f"2024-05-09 {settings.model_name} v{two} ridge against v{three_} · rolled back"
+    assert run.info.run_name == f"v{two} ridge against v{three_} · rolled back"
     assert "wrong at weekends" in run.data.tags["mlflow.note.content"]
     assert run.info.run_id in urls["decision"]
     with clock.using("2024-05-10T08:00:00Z"):

@@ -12,6 +12,8 @@ import pytest
 from forecast import clock
 from forecast.errors import RegistryError
 from forecast.promotion import carry_out, contenders, judge, next_look, read_judged
+from forecast.recipe import Task
+from forecast.recipes import named
 from forecast.registry import reader
 from forecast.registry.decisions import Decision, decisions_of, enact
 from forecast.registry.store import open_store
@@ -20,67 +22,92 @@ from forecast.settings import Settings
 from forecast.sources import Declaration
 from forecast.sources.once import Once
 from forecast.store import Issued, Store
-from forecast.tables import Columns, Demand, Forecast, save_demand
-from forecast.training import Fitted
+from forecast.tables import Demand, save_demand
+from forecast.training import Fitted, fit
 
-ZONE = "Australia/Melbourne"
-
-
-@pytest.fixture(scope="session")
-def longer(demand: Demand) -> Demand:
-    """The demand that all models learned from, and sixty days more."""
-    ds = pd.date_range("2014-01-01", periods=24 * 120, freq="1h", tz="UTC")
-    hour = np.arange(len(ds))
-    noise = np.random.default_rng(3).normal(0, 30, len(ds))
-    warmth = 20 + 8 * np.sin(2 * np.pi * (hour - 3) / 24)
-    y = 4800 + 700 * np.sin(2 * np.pi * hour / 24) + 20 * warmth + noise
-    frame = pd.DataFrame({"unique_id": "victoria", "ds": ds, "y": y, "temperature": warmth})
-    return Demand.from_frame(frame, columns=Columns(known=("temperature",)), zone=ZONE, source="data/victoria.csv")
+ZONE, LEARNED = "Europe/Lisbon", "2024-03-25T00:00Z"
+EARLY, ENOUGH, LATE = "2024-04-05T00:00Z", "2024-05-05T00:00Z", "2024-05-20T00:00Z"
+Cut = Callable[[str], Path]
 
 
-@pytest.fixture(scope="session")
-def table(longer: Demand, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("promotion") / "table.parquet"
-    save_demand(longer, path)
-    return path
+@pytest.fixture(scope="module")
+def longer() -> Demand:
+    """140 days whose level drifts, so that last week is a poor forecast."""
+    ds = pd.date_range("2024-01-01", periods=24 * 140, freq="1h", tz="UTC")
+    hour, random = np.arange(len(ds)), np.random.default_rng(5)
+    drift = np.repeat(100 * np.sin(np.arange(140) / 3) + random.normal(0, 10, 140).cumsum() / 3, 24)
+    y = 1000 + 200 * np.sin(2 * np.pi * hour / 24) - 90 * (ds.weekday >= 5) + drift + random.normal(0, 12, len(ds))
+    return Demand.from_frame(
+        pd.DataFrame({"unique_id": "lisbon", "ds": ds, "y": y.round(2)}), zone=ZONE, source="l.csv"
+    )
 
 
-@pytest.fixture(scope="session")
-def naive(store_home: Path, demand: Demand, fitted: dict[str, Fitted], ridge: LoggedForecaster) -> LoggedForecaster:
-    """The naive in the store of the ridge, logged once."""
+@pytest.fixture(scope="module")
+def pair(longer: Demand) -> dict[str, Fitted]:
+    """The naive and a ridge, that learned until March."""
+    known, task = longer.as_of(pd.Timestamp(LEARNED)), Task(horizon=24, every="1d")
+    return {name: fit(known, named(name), task) for name in ("seasonal_naive_week", "ridge")}
+
+
+@pytest.fixture(scope="module")
+def table(longer: Demand, tmp_path_factory: pytest.TempPathFactory) -> Cut:
+    """The stored table as it is taken at a moment."""
+    room, frame = tmp_path_factory.mktemp("promotion"), longer.to_frame()
+
+    def cut(moment: str) -> Path:
+        path = room / f"{moment[:10]}.parquet"
+        known = frame[frame["ds"] < pd.Timestamp(moment)]
+        save_demand(Demand.from_frame(known, zone=ZONE, source="l.csv"), path)
+        return path
+
+    return cut
+
+
+@pytest.fixture(scope="module")
+def logged(store_home: Path, longer: Demand, pair: dict[str, Fitted]) -> dict[str, LoggedForecaster]:
+    """Both in the shared store, logged once."""
     uri = f"sqlite:///{store_home}/mlruns/mlflow.db"
     settings = Settings.read(home=store_home, mlflow_uri=uri, experiment="logged once", model_name="logged once")
-    forecaster = fitted["seasonal_naive_week"].forecaster
-    with retraining(settings, name="naive", demand=demand, task=forecaster.spec.task) as run, run.child("naive") as one:
-        return log_forecaster(one, forecaster, example_inputs(demand, forecaster.spec))
+    known = longer.as_of(pd.Timestamp(LEARNED))
+    with retraining(settings, name="both", demand=known, task=Task(horizon=24, every="1d")) as run:
+        return {
+            name: log_forecaster(run, one.forecaster, example_inputs(known, one.forecaster.spec))
+            for name, one in pair.items()
+        }
 
 
-@pytest.fixture
-def tried(settings: Settings, naive: LoggedForecaster, ridge: LoggedForecaster) -> Settings:
-    """The naive reigns, the ridge is the challenger."""
-    enact(
-        Decision(kind="first", outcome="promoted", at="2014-02-24T00:00:00Z", version=register(naive, settings)),
-        settings,
-    )
-    open_store(settings).client.set_registered_model_alias(settings.model_name, "challenger", register(ridge, settings))
+def against(settings: Settings, champion: LoggedForecaster, challenger: LoggedForecaster) -> Settings:
+    """Version 1 reigns, version 2 is tried."""
+    first = register(champion, settings)
+    enact(Decision(kind="first", outcome="promoted", at="2024-03-25T00:00:00Z", version=first), settings)
+    client = open_store(settings).client
+    client.set_registered_model_alias(settings.model_name, "challenger", register(challenger, settings))
     return settings
 
 
-def at(moment: str, settings: Settings, table: Path | None, work: Path) -> tuple[Path, Decision | None, str]:
+@pytest.fixture
+def tried(settings: Settings, logged: dict[str, LoggedForecaster]) -> Settings:
+    """The naive reigns, the ridge is the challenger."""
+    return against(settings, logged["seasonal_naive_week"], logged["ridge"])
+
+
+def at(moment: str, settings: Settings, table: Cut | None, work: Path) -> tuple[Path, Decision | None, str]:
     with clock.using(moment):
-        path = judge(settings, work / moment[:10], table=table, by="a test")
+        path = judge(settings, work / moment[:10], table=table(moment) if table else None, by="a test")
     judged = read_judged(path)
     return path, judged.decision, judged.why
 
 
-def test_who_is_better_on_fresh_days_is_promoted(tried: Settings, table: Path, tmp_path: Path) -> None:
-    _, nothing, why = at("2014-03-05T00:00Z", tried, table, tmp_path)
+def test_who_is_better_on_fresh_days_is_promoted(tried: Settings, table: Cut, tmp_path: Path) -> None:
+    _, nothing, why = at(EARLY, tried, table, tmp_path)
     assert nothing is None
     assert "fresh days, and the next look is taken with 28" in why
-    path, decision, _ = at("2014-04-20T00:00Z", tried, table, tmp_path)
+    path, decision, _ = at(LATE, tried, table, tmp_path)
     assert reader.aliases(tried) == {"champion": "1", "challenger": "2"}
     assert decision is not None
-    assert (decision.outcome, decision.look, decision.evidence, decision.by) == ("promoted", 1, "data", "a test")
+    assert (decision.outcome, decision.look, decision.evidence, decision.by) == (
+        "promoted", 1, "data", "a test",
+    ), decision.reasons  # fmt: skip
     both = contenders(tried)
     assert both is not None
     rows = pd.read_parquet(path.parent / "fresh.parquet")
@@ -89,94 +116,89 @@ def test_who_is_better_on_fresh_days_is_promoted(tried: Settings, table: Path, t
     assert decision.first_day is not None
     assert decision.first_day >= f"{both.trained_until:%Y-%m-%d}"
     assert decision.figures["significance"] == 0.05
-    with clock.using("2014-04-20T00:00Z"):
+    with clock.using(LATE):
         done = carry_out(path, tried)
     assert reader.aliases(tried) == {"champion": "2", "previous": "1"}
     assert decisions_of(reader.versions(tried))[0] == done.decision == decision
     store = open_store(tried, "promotion")
     (run,) = store.client.search_runs([store.experiment])
-    assert run.info.run_name.endswith("days · promoted")
+    assert run.info.run_name.startswith("v2 ridge against v1 · promoted · ")
     assert run.data.metrics["gain_percent"] == pytest.approx(decision.figures["gain_percent"])
     files = {file.path for file in store.client.list_artifacts(run.info.run_id, "tables")}
     assert files == {"tables/comparison.json", "tables/fresh days.parquet"}
-    _, nothing, why = at("2014-04-21T00:00Z", tried, table, tmp_path)
+    _, nothing, why = at(LATE, tried, table, tmp_path)
     assert (nothing, why) == (None, "no challenger is being tried")
 
 
 def test_a_worse_challenger_is_refused_and_loses_the_alias(
-    settings: Settings, naive: LoggedForecaster, ridge: LoggedForecaster, table: Path, tmp_path: Path
+    settings: Settings, logged: dict[str, LoggedForecaster], table: Cut, tmp_path: Path
 ) -> None:
-    enact(
-        Decision(kind="first", outcome="promoted", at="2014-02-24T00:00:00Z", version=register(ridge, settings)),
-        settings,
-    )
-    open_store(settings).client.set_registered_model_alias(settings.model_name, "challenger", register(naive, settings))
-    path, decision, _ = at("2014-04-20T00:00Z", settings, table, tmp_path)
+    against(settings, logged["ridge"], logged["seasonal_naive_week"])
+    path, decision, _ = at(LATE, settings, table, tmp_path)
     assert decision is not None
-    assert decision.outcome == "refused"
+    assert decision.outcome == "refused", decision.reasons
     assert "it loses more than the champion, beyond chance" in decision.reasons[-1]
     carry_out(path, settings)
     assert reader.aliases(settings) == {"champion": "1"}
 
 
-def test_the_next_look_needs_half_as_many_days_more(tried: Settings, table: Path, tmp_path: Path) -> None:
+def test_the_next_look_needs_half_as_many_days_more(tried: Settings, table: Cut, tmp_path: Path) -> None:
     seen = Decision(
-        kind="promotion", outcome="undecided", at="2014-03-25T00:00:00Z", version="2", against="1", look=1,
+        kind="promotion", outcome="undecided", at="2024-04-23T00:00:00Z", version="2", against="1", look=1,
         figures={"days": 28.0},
     )  # fmt: skip
     assert [next_look([], 28), next_look([seen], 28)] == [28, 42]
     enact(seen, tried)
-    _, nothing, why = at("2014-04-01T00:00Z", tried, table, tmp_path)
+    _, nothing, why = at(ENOUGH, tried, table, tmp_path)
     assert nothing is None
     assert "the next look is taken with 42" in why
-    _, decision, _ = at("2014-04-20T00:00Z", tried, table, tmp_path)
+    _, decision, _ = at(LATE, tried, table, tmp_path)
     assert decision is not None
     assert (decision.look, decision.figures["significance"]) == (2, pytest.approx(0.1 / 6))
 
 
-def issued(demand: Demand, both: Callable[[str], str], fitted: dict[str, Fitted]) -> list[Issued]:
-    """What both versions would have issued at 10 o'clock of the day before, for six weeks."""
+def issued(demand: Demand, pair: dict[str, Fitted]) -> list[Issued]:
+    """What both versions would have said at the midnights of six weeks."""
+    days = pd.date_range("2024-04-02", periods=45, tz=ZONE)
     told = []
-    for rung, name in (("champion", "seasonal_naive_week"), ("challenger", "ridge")):
-        for day in pd.date_range("2014-03-05", periods=45).strftime("%Y-%m-%d"):
-            said = fitted[name].forecaster.predict_days(demand, [day], gate="D-1T10:00")
-            cutoff = said.frame["cutoff"].iloc[0]
-            told.append(Issued(f"{rung}-{day}", said, cutoff, both(rung), None, rung, None, day, "D-1T10:00"))
+    for rung, version, name in (("champion", "1", "seasonal_naive_week"), ("challenger", "2", "ridge")):
+        for day in days:
+            said = pair[name].forecaster.predict(demand, [day.tz_convert("UTC")])
+            told.append(Issued(f"{rung}-{day:%Y%m%d}", said, day, version, None, rung, None, f"{day:%Y-%m-%d}"))
     return told
 
 
 def test_what_the_ledger_holds_of_both_decides_alike(
-    tried: Settings, longer: Demand, table: Path, fitted: dict[str, Fitted], tmp_path: Path
+    tried: Settings, longer: Demand, table: Cut, pair: dict[str, Fitted], tmp_path: Path
 ) -> None:
     frame = longer.to_frame()
-    frame.to_parquet(tmp_path / "victoria.parquet")
+    frame.to_parquet(tmp_path / "lisbon.parquet")
     settings = tried.model_copy(update={"store": f"sqlite:///{tmp_path}/store.db"})
-    version = {"champion": "1", "challenger": "2"}
     with Store.open(settings=settings) as store:
-        store.ingest(Once.of(tmp_path / "victoria.parquet", Declaration(zone=ZONE, known=["temperature"])))
-        store.record_all(issued(longer, version.__getitem__, fitted))
+        store.ingest(Once.of(tmp_path / "lisbon.parquet", Declaration(zone=ZONE)))
+        store.record_all(issued(longer, pair))
         # Said afterwards, or by another version: no proof of anything.
-        late = fitted["ridge"].forecaster.predict_days(longer, ["2014-03-05"], gate="D-1T10:00")
+        late = pair["ridge"].forecaster.predict(longer, [pd.Timestamp("2024-04-03T23:00Z")])
         store.record(
-            Forecast.from_frame(late.frame, unit=late.unit, model="late"), id="late", model_version="2",
-            rung="challenger", issued_at=pd.Timestamp("2014-03-08T00:00Z"),
+            late, id="late", model_version="2",
+            rung="challenger", issued_at=pd.Timestamp("2024-04-08T00:00Z"),
         )  # fmt: skip
-    path, decision, why = at("2014-04-20T00:00Z", settings, None, tmp_path)
+    path, decision, why = at(LATE, settings, None, tmp_path)
     assert decision is not None, why
     assert (decision.outcome, decision.evidence, decision.figures["days"]) == ("promoted", "ledger", 45.0)
-    again, _, _ = at("2014-04-20T01:00Z", settings, table, tmp_path / "again")
+    again, _, _ = at(LATE, settings, table, tmp_path / "again")
     ledger, data = (pd.read_parquet(one.parent / "fresh.parquet") for one in (path, again))
     keys = ["model", "cutoff", "ds"]
     both = ledger.merge(data, on=keys, suffixes=("", "_data"))
-    assert len(both) == len(ledger) == 2 * (45 * 24 + 1)
+    assert len(both) == len(ledger) == 2 * 45 * 24
     np.testing.assert_allclose(both["q0.5"], both["q0.5_data"], rtol=1e-4)
 
 
-def test_nobody_to_judge(settings: Settings, ridge: LoggedForecaster, table: Path, tmp_path: Path) -> None:
-    register(ridge, settings)
+def test_nobody_to_judge(settings: Settings, logged: dict[str, LoggedForecaster], table: Cut, tmp_path: Path) -> None:
+    register(logged["ridge"], settings)
     with pytest.raises(RegistryError, match="has no champion"):
-        judge(settings, tmp_path, table=table)
-    enact(Decision(kind="first", outcome="promoted", at="2014-02-24T00:00:00Z", version="1"), settings)
+        judge(settings, tmp_path, table=table(LATE))
+    enact(Decision(kind="first", outcome="promoted", at="2024-03-25T00:00:00Z", version="1"), settings)
     assert contenders(settings) is None
     for wrong in ("1", "7"):
         with pytest.raises(RegistryError):

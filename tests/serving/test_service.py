@@ -20,6 +20,7 @@ from forecast.errors import DataError, ModelFolderError, RegistryError
 from forecast.forecaster import Forecaster
 from forecast.registry.folders import folder_digest
 from forecast.registry.reader import ModelRef, Pointer
+from forecast.registry.versions import ModelVersion
 from forecast.settings import Settings
 from serving import create_app
 from serving.bodies import ForecastAnswer
@@ -27,7 +28,7 @@ from serving.desk import Desk
 from serving.follower import Follower
 from serving.forecasts import SMALL, _read
 from serving.loader import Champion, Served
-from serving.models import ModelsAnswer
+from serving.models import ModelsAnswer, _registered
 from serving.problems import KINDS, Problem, of_error
 from serving.telemetry import Telemetry
 
@@ -67,6 +68,26 @@ def test_the_registry_is_listed_on_request(client: TestClient) -> None:
     assert client.get("/v1/models?registered=true").json()["registered"] == []
     wrong = client.get("/v1/models?registered=perhaps")
     assert (wrong.status_code, wrong.json()["type"], wrong.json()["column"]) == (422, "/problems/request", "registered")
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        (
+            {"mlflow_uri": "https://me:secret@mlflow.example/"},
+            "https://mlflow.example/#/models/town%20hall/versions/3?workflowType=machine_learning",
+        ),
+        (
+            {"mlflow_page": "http://seen:5000"},
+            "http://seen:5000/#/models/town%20hall/versions/3?workflowType=machine_learning",
+        ),
+        ({"mlflow_uri": "sqlite:///mlflow.db"}, None),
+    ],
+)
+def test_a_version_leads_to_its_page_in_mlflow(tmp_path: Path, address: dict[str, str], page: str | None) -> None:
+    settings = Settings.read(home=tmp_path, **address)
+    one = ModelVersion("town hall", "3", None, "2024-05-01T00:00:00Z")
+    assert _registered(one, settings)["mlflow"] == page
 
 
 def test_every_example_of_the_description_is_answered(either: TestClient) -> None:

@@ -84,9 +84,12 @@ def gain_interval(
     block = max(1, min(BLOCK_DAYS, len(days) // 3))
     count = -(-len(days) // block)
     rng = np.random.default_rng(seed)
-    starts = rng.integers(0, len(days) - block + 1, size=(RESAMPLES, count, 1))
-    drawn = (starts + np.arange(block)).reshape(RESAMPLES, -1)[:, : len(days)]
-    drawn_champion, drawn_challenger = champion_D[drawn].sum(1), challenger_D[drawn].sum(1)
+    starts = rng.integers(0, len(days) - block + 1, size=(RESAMPLES, count))
+    # The last block is cut, so that as many days are drawn as there are.
+    ends = starts + np.append(np.full(count - 1, block), len(days) - (count - 1) * block)
+    sums_champion, sums_challenger = (np.append(0.0, loss_D.cumsum()) for loss_D in (champion_D, challenger_D))
+    drawn_champion = (sums_champion[ends] - sums_champion[starts]).sum(1)
+    drawn_challenger = (sums_challenger[ends] - sums_challenger[starts]).sum(1)
     usable = drawn_champion > 0
     gain = 100 * (1 - drawn_challenger[usable] / drawn_champion[usable])
     low, high = np.quantile(gain, [(1 - level) / 2, (1 + level) / 2])

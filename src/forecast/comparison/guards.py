@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -98,28 +99,21 @@ def _bias(ours: Mapping[str, float], theirs: Mapping[str, float], guards: Guards
         )
 
 
-def memorised(
-    table: pd.DataFrame, models: Sequence[str], trained_until: Mapping[str, pd.Timestamp | None]
-) -> tuple[str, ...]:
+def memorised(sheet: Sheet, models: Sequence[str], trained_until: Mapping[str, pd.Timestamp | None]) -> tuple[str, ...]:
     """A sentence for each model whose training reached into the scored rows.
-
-    Args:
-        table: cutoff and ds of what is scored: `Pairs.table`, or `Sheet.origins`.
-        models: who was trained.
-        trained_until: the end of the training of each.
 
     Raises:
         DataError: the end of a model's training is not given, or has no zone.
     """
     sentences = []
-    earliest = table[["cutoff", "ds"]].min(axis=1)
+    earliest_O = np.minimum(sheet.cutoff_O, sheet.first_O)
     for model in models:
         end = _end_of_training(model, trained_until)
         if end is None:
             continue
-        seen = table.loc[earliest < end, "cutoff"].drop_duplicates().sort_values().dt.tz_convert("UTC")
+        seen = np.unique(sheet.cutoff_O[earliest_O < end.as_unit("ns").value])
         if len(seen):
-            shown = ", ".join(f"{stamp:%Y-%m-%dT%H:%MZ}" for stamp in seen[:3])
+            shown = ", ".join(f"{pd.Timestamp(int(moment), tz='UTC'):%Y-%m-%dT%H:%MZ}" for moment in seen[:3])
             sentences.append(
                 f"refused: {model} learned from data up to {end:%Y-%m-%dT%H:%MZ}, after {len(seen)} of the scored "
                 f"cutoffs ({shown}{', ...' if len(seen) > 3 else ''}); score it on later ones."

@@ -25,7 +25,7 @@ class Sheet:
 
     Attributes:
         models: who is compared.
-        origins: `cutoff` and `ds`, the first period that is scored, of each cutoff; in time order.
+        cutoff_O, first_O: each cutoff, and the first period that is scored of it [ns since 1970, UTC]; in time order.
         losses: per model the mean loss of each cutoff [O].
         sums: per model and name of `SUMS` an array [O, S]: rows; sum of mean − y, and of |y|; rows with an 80 %
             interval, those inside it, their Winkler scores; days with a whole peak, and the errors there.
@@ -33,7 +33,8 @@ class Sheet:
     """
 
     models: tuple[str, ...]
-    origins: pd.DataFrame
+    cutoff_O: Ints
+    first_O: Ints
     losses: dict[str, Floats]
     sums: dict[str, dict[str, Floats]]
     dropped_origins: int
@@ -41,12 +42,18 @@ class Sheet:
     overlap: int
 
     def __len__(self) -> int:
-        return len(self.origins)
+        return len(self.cutoff_O)
 
     @property
     def day_O(self) -> Ints:
         """UTC day number of each origin."""
-        return np.asarray((self.origins["cutoff"] - pd.Timestamp(0, tz="UTC")) // DAY, dtype=np.int64)
+        return np.asarray(self.cutoff_O // DAY.value)
+
+    @property
+    def days(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """The first and the last cutoff's first period (UTC); of at least one origin."""
+        first, last = (pd.Timestamp(int(moment), tz="UTC") for moment in (self.first_O.min(), self.first_O.max()))
+        return first, last
 
     def drawn(self, places: Ints) -> Sheet:
         """The same with these origins in this order, on the calendar of as many first ones: one bootstrap draw.
@@ -57,12 +64,11 @@ class Sheet:
         Returns:
             a sheet of len(places) origins, one a day, from the day of the first one on.
         """
-        first = pd.Series(pd.date_range(self.origins["cutoff"].iloc[0], periods=len(places), freq=DAY))
-        gap = (self.origins["ds"] - self.origins["cutoff"]).iloc[places].reset_index(drop=True)
-        origins = pd.DataFrame({"cutoff": first, "ds": first + gap})
+        cutoff_O = self.cutoff_O[0] + np.arange(len(places)) * DAY.value
+        first_O = cutoff_O + (self.first_O - self.cutoff_O)[places]
         losses = {model: loss_O[places] for model, loss_O in self.losses.items()}
         sums = {model: {name: sum_OS[places] for name, sum_OS in own.items()} for model, own in self.sums.items()}
-        return replace(self, origins=origins, losses=losses, sums=sums)
+        return replace(self, cutoff_O=cutoff_O, first_O=first_O, losses=losses, sums=sums)
 
     def figures(self, model: str) -> dict[str, float]:
         """What the guards read: `coverage_80`, `winkler_80`, `peak_mae`, and `bias_percent`, |mean error| as a share of
@@ -88,15 +94,16 @@ def sheet_of(pairs: Pairs, zones: Zones | None = None) -> Sheet:
     """
     cutoffs = pairs.losses.index
     if not len(cutoffs):
-        nothing = pd.DataFrame({"cutoff": cutoffs, "ds": cutoffs})
-        return Sheet(tuple(pairs.losses.columns), nothing, {}, {}, pairs.dropped_origins, pairs.answered, pairs.overlap)
+        none = np.zeros(0, dtype=np.int64)
+        names = tuple(map(str, pairs.losses.columns))
+        return Sheet(names, none, none, {}, {}, pairs.dropped_origins, pairs.answered, pairs.overlap)
     rows = with_point(checked(pairs.table))
     day = peak_days(rows, zones)
     place_R = cutoffs.get_indexer(pd.DatetimeIndex(rows["cutoff"]))
-    series_R, names = pd.factorize(rows["unique_id"])
+    series_R, known = pd.factorize(rows["unique_id"])
     columns = _columns(rows, day)
     models = tuple(map(str, pairs.losses.columns))
-    shape = (len(cutoffs), len(names))
+    shape = (len(cutoffs), len(known))
     sums = {}
     for model in models:
         mine = (rows["model"] == model).to_numpy() & (place_R >= 0)
@@ -105,15 +112,15 @@ def sheet_of(pairs: Pairs, zones: Zones | None = None) -> Sheet:
             name: np.asarray(np.bincount(cell_N, values[mine], shape[0] * shape[1]).reshape(shape), dtype=np.float64)
             for name, values in columns.items()
         }
+    first = rows.groupby("cutoff")["ds"].min().reindex(cutoffs)
     return Sheet(
-        models, _origins(rows, cutoffs), {model: pairs.losses[model].to_numpy(dtype=np.float64) for model in models},
+        models, _ns(cutoffs), _ns(first), {model: pairs.losses[model].to_numpy(dtype=np.float64) for model in models},
         sums, pairs.dropped_origins, pairs.answered, pairs.overlap,
     )  # fmt: skip
 
 
-def _origins(rows: pd.DataFrame, cutoffs: pd.Index) -> pd.DataFrame:
-    first = rows.groupby("cutoff")["ds"].min().reindex(cutoffs)
-    return pd.DataFrame({"cutoff": cutoffs, "ds": first.array})
+def _ns(stamps: pd.Index | pd.Series) -> Ints:
+    return np.asarray(pd.DatetimeIndex(stamps).as_unit("ns").asi8)
 
 
 def _columns(rows: pd.DataFrame, day: Ints) -> Mapping[str, Floats]:

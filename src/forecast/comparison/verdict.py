@@ -108,7 +108,7 @@ def weigh(
     begun: dict[str, Any] = {
         "challenger": challenger, "champion": champion, "origins": len(sheet), "dropped_origins": sheet.dropped_origins,
     }  # fmt: skip
-    seen = memorised(sheet.origins, [challenger, champion], trained_until) if trained_until is not None else ()
+    seen = memorised(sheet, [challenger, champion], trained_until) if trained_until is not None else ()
     few = _too_few(sheet, guards)
     if seen or few:
         return Verdict(**begun, promote=False, reasons=(*seen, *few), memorised=bool(seen))

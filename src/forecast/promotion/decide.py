@@ -105,14 +105,12 @@ def decide(
     )
     outcome, said = _outcome(verdict, trial, len(sheet))
     told = verdict.model_copy(update={"figures": {name: dict(row) for name, row in (figures or {}).items()}})
-    days = (
-        [f"{stamp:%Y-%m-%d}" for stamp in (sheet.origins["ds"].min(), sheet.origins["ds"].max())] if len(sheet) else []
-    )
+    first, last = (f"{stamp:%Y-%m-%d}" for stamp in sheet.days) if len(sheet) else (None, None)
     return Decision(
         kind="promotion", outcome=outcome, at=now(), by=trial.by, version=trial.version, recipe=trial.recipe,
         against=trial.against, reasons=(*verdict.reasons, *said),
         figures=figures_of(told) | {"days": float(len(sheet)), "significance": trial.guards.significance},
-        first_day=days[0] if days else None, last_day=days[1] if days else None, evidence=trial.evidence,
+        first_day=first, last_day=last, evidence=trial.evidence,
         look=trial.look if verdict.judged else 0, data_sha256=trial.data_sha256,
     )  # fmt: skip
 

@@ -25,13 +25,14 @@ SHADOW, SPOKEN = "challenger", "champion"
 """The rungs of the ledger under which the two speak."""
 
 
-def fresh_days(demand: Demand, both: Contenders, gate: str, most_days: int) -> Plan:
-    """The delivery days whose forecast is due after both trainings and whose demand is measured to its end.
+def fresh_days(demand: Demand, both: Contenders, gate: str | None, most_days: int) -> Plan:
+    """The days whose forecast is due after both trainings and whose demand is measured to its end.
 
     Args:
         demand: what is known now.
         both: the two versions.
-        gate: when a day's forecast is due, such as D-1T10:00.
+        gate: when a day's forecast is due, such as D-1T10:00; the one that the champion, else the challenger learned;
+            where neither learned one, days are forecast from their midnight, as far as both reach.
         most_days: only the last so many of them.
 
     Raises:
@@ -42,16 +43,24 @@ def fresh_days(demand: Demand, both: Contenders, gate: str, most_days: int) -> P
     last = civil_date(end.tz_convert(clock.zone(zone))) - timedelta(days=1)
     learned = both.trained_until
     if first <= last:
-        plan = Plan.of(str(first), str(last), "delivery-day", zone, demand.step, gate=gate)
-        measured = plan.measured_until(end, demand.step)
+        measured = _plan(demand, both, gate, str(first), str(last)).measured_until(end, demand.step)
         kept = [place for place, cutoff in enumerate(measured.cutoffs) if cutoff >= learned][-most_days:]
         if kept:
-            assert measured.spans is not None
-            return Plan(measured.cutoffs[kept], [measured.spans[place] for place in kept], measured.horizon)
+            spans = None if measured.spans is None else [measured.spans[place] for place in kept]
+            return Plan(measured.cutoffs[kept], spans, measured.horizon)
     raise NotEnoughHistory(
         f"no day is known to its end whose forecast was due after both trainings (until {learned:%Y-%m-%d %H:%M}Z)",
         "days that came later", "judge again when there are some",
     )  # fmt: skip
+
+
+def _plan(demand: Demand, both: Contenders, gate: str | None, first: str, last: str) -> Plan:
+    """The question that the two learned to answer: a model that is asked further than it learned errs."""
+    zone, tasks = demand.series[0].zone, [one.forecaster.spec.task for one in (both.champion, both.challenger)]
+    due = gate or tasks[0].gate or tasks[1].gate
+    if due is not None:
+        return Plan.of(first, last, "delivery-day", zone, demand.step, gate=due)
+    return Plan.of(first, last, "1d", zone, demand.step, horizon=min(task.horizon for task in tasks))
 
 
 def from_data(demand: Demand, both: Contenders, plan: Plan, most_series: int = MOST_SERIES) -> pd.DataFrame:

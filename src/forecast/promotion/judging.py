@@ -49,11 +49,11 @@ def judge(
     """Looks at the challenger on fresh days and decides; nothing moves.
 
     Args:
-        settings: which registry, store, gate and lengths of the trial.
+        settings: which registry, store and lengths of the trial.
         work: folder in which the look is written.
         table: of `retraining.take_table`, from which both forecast again; where None what the ledger of the store holds
             of both counts.
-        gate: when a day's forecast is due; that of the settings where None.
+        gate: when a day's forecast is due; the one that the versions learned where None.
         version: who is judged; the version with the alias `challenger` where None.
         by: who asks.
 
@@ -116,7 +116,7 @@ def _rows(
             zones = {name: one.zone or "UTC" for name, one in store.series().items()}
             return from_ledger(store, both), zones, ""
     demand = load_demand(table).as_of(clock.now())
-    plan = fresh_days(demand, both, gate or settings.gate, settings.promotion_trial_days)
+    plan = fresh_days(demand, both, gate, settings.promotion_trial_days)
     return from_data(demand, both, plan), demand.zones, demand.digest
 
 

@@ -34,9 +34,9 @@ def log_decision(
     tags = {
         "kind": "decision", "decision": decision.kind, "outcome": decision.outcome, "by": decision.by,
         "challenger": f"{decision.version} {decision.recipe}".strip(), "champion": decision.against or "none",
-        "model": settings.model_name, "evidence": decision.evidence,
+        "model": settings.model_name, "at": decision.at, "evidence": decision.evidence,
     }  # fmt: skip
-    with running(store, run_name(decision, settings), tags) as run:
+    with running(store, run_name(decision), tags) as run:
         run.metrics(decision.figures)
         run.document(decision.model_dump(mode="json"), "decision")
         run.note(_note(decision, settings, rows, unit))
@@ -47,12 +47,12 @@ def log_decision(
     return {"decision": page, "version": version_page(settings, decision.version)}
 
 
-def run_name(decision: Decision, settings: Settings) -> str:
-    """What a list of decisions shows: who, against whom, on how many days, and the outcome."""
-    who = f"{settings.model_name} v{decision.version}" + (f" {decision.recipe}" if decision.recipe else "")
+def run_name(decision: Decision) -> str:
+    """What a list of decisions shows: who, against whom, the outcome, on how many days; short, for columns are."""
+    who = f"v{decision.version}" + (f" {decision.recipe}" if decision.recipe else "")
     against = f" against v{decision.against}" if decision.against else ""
     days = f" · {decision.figures['days']:.0f} days" if "days" in decision.figures else ""
-    return f"{decision.at[:10]} {who}{against}{days} · {decision.outcome}"
+    return f"{who}{against} · {decision.outcome}{days}"
 
 
 def _note(decision: Decision, settings: Settings, rows: pd.DataFrame | None, unit: str) -> str:

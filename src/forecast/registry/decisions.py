@@ -77,6 +77,10 @@ class Decision(BaseModel):
         return f"version {self.version}{against}: {self.outcome}"
 
 
+GAVE_WAY = "gave way"
+"""The verdict on a version that a rollback took the place of."""
+LONGEST = 5000
+"""Characters of a description that MLflow's column holds."""
 WEIGHED = ("gain_percent", "ci_low", "ci_high", "p_value", "dm_statistic", "origins", "dropped_origins")
 
 
@@ -170,6 +174,9 @@ def enact(decision: Decision, settings: Settings, *, store: Store | None = None)
     if held.run_id:
         client.log_dict(held.run_id, kept.model_dump(mode="json"), f"decisions/{kept.at.replace(':', '')}.json")
     _describe(client, name, kept, held.description)
+    if kept.outcome == "rolled back" and kept.against:
+        client.set_model_version_tag(name, kept.against, "verdict", GAVE_WAY)
+        _describe(client, name, kept, _version(client, name, kept.against).description, number=kept.against)
     if kept.outcome == "rolled back":
         _back(client, name, kept, held.aliases, before)
     else:
@@ -239,10 +246,10 @@ def _back(client: Any, name: str, kept: Decision, aliases: Mapping[str, str], be
         client.delete_registered_model_alias(name, PREVIOUS)
 
 
-def _describe(client: Any, name: str, kept: Decision, description: str) -> None:
-    """The version's card with the newest decision at its end."""
+def _describe(client: Any, name: str, kept: Decision, description: str, number: str | None = None) -> None:
+    """The card of a version, of the decided one where None, with the newest decision at its end."""
     card = description.split("\n\n**Verdict")[0]
     told = "\n".join(f"- {reason}" for reason in kept.reasons)
-    word = kept.outcome if kept.outcome in CHANGES else "not promoted"
+    word = GAVE_WAY if number else kept.outcome if kept.outcome in CHANGES else "not promoted"
     text = f"{card}\n\n**Verdict: {word}** ({kept.at[:10]}{', ' + kept.by if kept.by else ''})\n\n{told}"
-    client.update_model_version(name, kept.version, text.strip())
+    client.update_model_version(name, number or kept.version, text.strip()[:LONGEST])

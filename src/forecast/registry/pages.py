@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from forecast.registry.purposes import CLASSIC
 from forecast.settings import Settings
 
 LOCAL_UI = "http://127.0.0.1:5000"
@@ -30,4 +31,4 @@ def page_root(settings: Settings) -> str | None:
 
 def version_page(settings: Settings, number: str, name: str | None = None) -> str:
     """The page of a registered version, of the settings' model or of a named one."""
-    return f"{ui_of(settings)}/#/models/{quote(name or settings.model_name)}/versions/{number}"
+    return f"{ui_of(settings)}/#/models/{quote(name or settings.model_name)}/versions/{number}?{CLASSIC}"

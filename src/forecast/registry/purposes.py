@@ -140,7 +140,7 @@ _VIEWS: Mapping[Purpose, Sequence[View]] = {
     "promotion": [
         View(
             COMPARE_VIEW, "Decisions, newest first", "tags.`kind` = 'decision'",
-            ("gain_percent", "ci_low", "ci_high", "p_value", "days"), ("outcome", "challenger", "champion", "by"),
+            ("gain_percent", "ci_low", "ci_high", "p_value", "days"), ("outcome", "at", "challenger", "champion", "by"),
             bars=("gain_percent", "p_value"),
         )
     ],
