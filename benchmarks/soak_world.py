@@ -38,8 +38,8 @@ class World:
 
     @property
     def first(self) -> date:
-        """The first delivery day; the clock changes a little past the middle."""
-        return CHANGE - timedelta(days=round(0.55 * self.days))
+        """The first delivery day; the clock changes when a third is over."""
+        return CHANGE - timedelta(days=round(0.3 * self.days))
 
     @property
     def delivery_days(self) -> list[date]:
@@ -49,14 +49,13 @@ class World:
     @property
     def break_day(self) -> date:
         """From this day on the level of `BROKEN` is another."""
-        # Monitoring has to know a season before.
-        usual = max(round(0.45 * self.days), LIMITS.reference_days + LIMITS.gap_days + 1)
-        return self.first + timedelta(days=usual if usual < self.days - 5 else round(0.45 * self.days))
+        # Monitoring has to know a season before; in a short stretch nobody can tell.
+        return self.first + timedelta(days=min(LIMITS.reference_days + LIMITS.gap_days + 2, round(0.5 * self.days)))
 
     @property
     def death_day(self) -> date:
         """From this day on `DEAD` says nothing."""
-        return self.first + timedelta(days=round(0.7 * self.days))
+        return self.first + timedelta(days=round(0.45 * self.days))
 
     def late(self, day: date) -> str | None:
         """Whose readings of this day come two days late."""
