@@ -9,6 +9,7 @@ from forecast.addresses import shown
 from forecast.errors import DataError, DeclarationError
 from forecast.sources.declaration import Declaration
 from forecast.sources.files import CsvFile, ParquetFile
+from forecast.sources.parquet_folder import ParquetFolder
 from forecast.sources.raw import Raw
 from forecast.sources.remembered import Remembered, is_store
 from forecast.sources.sample import Sample, sample_declaration
@@ -39,8 +40,8 @@ def open_source(data: str | Path, declaration: Declaration | None = None, query:
     """The source that `data` names.
 
     Args:
-        data: a path of a .csv, .csv.gz or .parquet file, an SQLAlchemy URL, the word "sample", or the word "store"
-            (that of the settings; "store:URL" names another one).
+        data: a path of a .csv, .csv.gz or .parquet file or of a folder of Parquet files, an SQLAlchemy URL, the word
+            "sample", or the word "store" (that of the settings; "store:URL" names another one).
         declaration: how to read it.
         query: SQL, for a URL.
 
@@ -59,12 +60,14 @@ def open_source(data: str | Path, declaration: Declaration | None = None, query:
         raise DeclarationError(f"both --query and {text}", "a query with a database URL", "leave --query away")
     if text == "sample":
         return Sample(sample_declaration(declaration))
+    if ParquetFolder.is_one(Path(text)):
+        return ParquetFolder(Path(text), declaration)
     for kind in (CsvFile, ParquetFile):
         if text.lower().endswith(kind.endings):
             return kind(Path(text), declaration)
     raise DataError(
         f"{text} is of no known kind",
-        "a .csv, .csv.gz or .parquet file, a database URL, or one of the words store and sample",
+        "a .csv, .csv.gz or .parquet file, a folder of Parquet files, a database URL, or the word store or sample",
         "export it as CSV",
     )  # fmt: skip
 
