@@ -21,19 +21,19 @@ from forecast.sources import Declaration, read
 from forecast.training import fit
 
 ZONE = "Europe/Lisbon"
-SOON, LATER = "2024-04-01T00:00Z", "2024-05-18T00:00Z"
+SOON, LATER = "2024-04-20T00:00Z", "2024-05-18T00:00Z"
 
 
 @pytest.fixture
 def tried(settings: Settings, table: Path, tmp_path: Path, first: Retrained) -> Settings:
-    """A model of its own: the naive reigns, a ridge is tried; both learned until March."""
+    """A model of its own: the naive reigns, a ridge is tried; both learned until April."""
     own = settings.model_copy(update={"model_name": "tried"})
-    known = read(str(table), Declaration(zone=ZONE)).as_of(pd.Timestamp("2024-03-15T00:00Z"))
+    known = read(str(table), Declaration(zone=ZONE)).as_of(pd.Timestamp("2024-04-05T00:00Z"))
     for name in ("seasonal_naive_week", "ridge"):
         fit(known, named(name), Task(horizon=24, every="1d")).forecaster.save(tmp_path / name)
         number = register_folder(tmp_path / name, own)
         if number == "1":
-            enact(Decision(kind="first", outcome="promoted", at="2024-03-15T00:00:00Z", version="1"), own)
+            enact(Decision(kind="first", outcome="promoted", at="2024-04-05T00:00:00Z", version="1"), own)
     return own
 
 

@@ -25,8 +25,8 @@ from forecast.store import Issued, Store
 from forecast.tables import Demand, save_demand
 from forecast.training import Fitted, fit
 
-ZONE, LEARNED = "Europe/Lisbon", "2024-03-25T00:00Z"
-EARLY, ENOUGH, LATE = "2024-04-05T00:00Z", "2024-05-05T00:00Z", "2024-05-20T00:00Z"
+ZONE, LEARNED = "Europe/Lisbon", "2024-04-05T00:00Z"
+EARLY, ENOUGH, LATE = "2024-04-15T00:00Z", "2024-05-05T00:00Z", "2024-05-20T00:00Z"
 Cut = Callable[[str], Path]
 
 
@@ -44,7 +44,7 @@ def longer() -> Demand:
 
 @pytest.fixture(scope="module")
 def pair(longer: Demand) -> dict[str, Fitted]:
-    """The naive and a ridge, that learned until March."""
+    """The naive and a ridge, that learned until April."""
     known, task = longer.as_of(pd.Timestamp(LEARNED)), Task(horizon=24, every="1d")
     return {name: fit(known, named(name), task) for name in ("seasonal_naive_week", "ridge")}
 
@@ -79,7 +79,7 @@ def logged(store_home: Path, longer: Demand, pair: dict[str, Fitted]) -> dict[st
 def against(settings: Settings, champion: LoggedForecaster, challenger: LoggedForecaster) -> Settings:
     """Version 1 reigns, version 2 is tried."""
     first = register(champion, settings)
-    enact(Decision(kind="first", outcome="promoted", at="2024-03-25T00:00:00Z", version=first), settings)
+    enact(Decision(kind="first", outcome="promoted", at="2024-04-05T00:00:00Z", version=first), settings)
     client = open_store(settings).client
     client.set_registered_model_alias(settings.model_name, "challenger", register(challenger, settings))
     return settings
@@ -159,7 +159,7 @@ def test_the_next_look_needs_half_as_many_days_more(tried: Settings, table: Cut,
 
 def issued(demand: Demand, pair: dict[str, Fitted]) -> list[Issued]:
     """What both versions would have said at the midnights of six weeks."""
-    days = pd.date_range("2024-04-02", periods=45, tz=ZONE)
+    days = pd.date_range("2024-04-07", periods=42, tz=ZONE)
     told = []
     for rung, version, name in (("champion", "1", "seasonal_naive_week"), ("challenger", "2", "ridge")):
         for day in days:
@@ -178,19 +178,19 @@ def test_what_the_ledger_holds_of_both_decides_alike(
         store.ingest(Once.of(tmp_path / "lisbon.parquet", Declaration(zone=ZONE)))
         store.record_all(issued(longer, pair))
         # Said afterwards, or by another version: no proof of anything.
-        late = pair["ridge"].forecaster.predict(longer, [pd.Timestamp("2024-04-03T23:00Z")])
+        late = pair["ridge"].forecaster.predict(longer, [pd.Timestamp("2024-04-08T23:00Z")])
         store.record(
             late, id="late", model_version="2",
-            rung="challenger", issued_at=pd.Timestamp("2024-04-08T00:00Z"),
+            rung="challenger", issued_at=pd.Timestamp("2024-04-12T00:00Z"),
         )  # fmt: skip
     path, decision, why = at(LATE, settings, None, tmp_path)
     assert decision is not None, why
-    assert (decision.outcome, decision.evidence, decision.figures["days"]) == ("promoted", "ledger", 45.0)
+    assert (decision.outcome, decision.evidence, decision.figures["days"]) == ("promoted", "ledger", 42.0)
     again, _, _ = at(LATE, settings, table, tmp_path / "again")
     ledger, data = (pd.read_parquet(one.parent / "fresh.parquet") for one in (path, again))
     keys = ["model", "cutoff", "ds"]
     both = ledger.merge(data, on=keys, suffixes=("", "_data"))
-    assert len(both) == len(ledger) == 2 * 45 * 24
+    assert len(both) == len(ledger) == 2 * 42 * 24
     np.testing.assert_allclose(both["q0.5"], both["q0.5_data"], rtol=1e-4)
 
 
@@ -198,7 +198,7 @@ def test_nobody_to_judge(settings: Settings, logged: dict[str, LoggedForecaster]
     register(logged["ridge"], settings)
     with pytest.raises(RegistryError, match="has no champion"):
         judge(settings, tmp_path, table=table(LATE))
-    enact(Decision(kind="first", outcome="promoted", at="2024-03-25T00:00:00Z", version="1"), settings)
+    enact(Decision(kind="first", outcome="promoted", at="2024-04-05T00:00:00Z", version="1"), settings)
     assert contenders(settings) is None
     for wrong in ("1", "7"):
         with pytest.raises(RegistryError):

@@ -22,23 +22,23 @@ _FIGURES = """
 - `weather: actual (optimistic)` means that measured weather stood in for a forecast of it.
 """
 NOTES: Mapping[Purpose, str] = {
-    "retraining": "Each parent run is one **retraining** on one table of demand; its children are the recipes tried.\n"
+    "retraining": "Each parent run is one retraining on one table of demand; its children are the recipes tried.\n"
     + _FIGURES
     + "- The champion that the service loads is the version of the registered model with the alias `champion`.\n",
-    "backtest": "Each parent run is one **walk forward** for judging only: nothing was registered, no alias moved.\n"
+    "backtest": "Each parent run is one walk forward for judging only: nothing was registered, no alias moved.\n"
     + _FIGURES,
-    "search": """Each parent run is one **search** for a recipe; its children are the trials.
+    "search": """Each parent run is one search for a recipe; its children are the trials.
 
 `score` chose the recipe, so it is no test figure: judge what was found in a retraining, or with `--nested`.
 """,
-    "promotion": """Each run is one **decision** on who is champion: a challenger judged against the champion, or a
+    "promotion": """Each run is one decision on who is champion: a challenger judged against the champion, or a
 return to the version before.
 
 - Both models answer the same days, and neither has learned from any of them.
 - `gain_percent` is how much lower the challenger's mean loss is; `ci_low` and `ci_high` are its interval of 95 %.
 - `decision.json` of a run holds everything that was weighed.
 """,
-    "monitoring": """Each run is one **delivery day**: how the forecasts that were given out turned out.
+    "monitoring": """Each run is one delivery day: how the forecasts that were given out turned out.
 
 `skill_vs_naive` is the share of the seasonal naive's error that is gone. An alarm is told in the run's description.
 """,

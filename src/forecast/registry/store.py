@@ -29,8 +29,8 @@ from forecast.registry.purposes import (
 from forecast.settings import Settings
 
 NOTE = "mlflow.note.content"
-INTRODUCED = "forecast.introduced"
-"""The tag of an experiment that says which version of its note and views it has."""
+INTRODUCED = "mlflow.forecast.introduced"
+"""The tag of an experiment that says which version of its note and views it has; so named, lists do not show it."""
 # What a database says, and what helps; the user's file is left as it is.
 _HELP = {
     "disk is full": "make room on its disk and run it again",
@@ -82,6 +82,7 @@ class Store:
         self.client.set_experiment_tag(self.experiment, NOTE, note)
         # Without it the UI opens every experiment as if it held traces of language models.
         self.client.set_experiment_tag(self.experiment, "mlflow.experimentKind", "custom_model_development")
+        self.client.set_experiment_tag(self.experiment, "purpose", self.purpose)
         self.client.set_experiment_tag(self.experiment, INTRODUCED, told)
 
     def run_link(self, run_id: str) -> str:
