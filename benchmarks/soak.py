@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -87,6 +88,10 @@ class Told:
     seconds: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
 
+    def keep(self, path: Path) -> None:
+        """Writes it down, so that a soak that was broken off can be judged (`--judge`)."""
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
 
 class Driver:
     """Lets the days pass.
@@ -95,10 +100,12 @@ class Driver:
         house: what runs.
         post: what brings the readings.
         world: the days.
+        settings: of the house.
     """
 
     def __init__(self, house: House, post: Post, world: World, settings: Settings) -> None:
-        self._house, self._post, self._world, self._settings = house, post, world, settings
+        self._house, self._post, self.world, self._settings = house, post, world, settings
+        self.home = house.home
         self.told = Told()
         self._accidents = accidents(world)
 
@@ -110,7 +117,7 @@ class Driver:
 
     def day(self, number: int) -> None:
         """The civil day on whose morning the forecasts of a delivery day are due."""
-        begun, today = time.monotonic(), self._world.delivery_days[number] - timedelta(days=1)
+        begun, today = time.monotonic(), self.world.delivery_days[number] - timedelta(days=1)
         begin, end = delivery_day(today, ZONE)
         accident = self._accidents.get(number)
         beside: list[tuple[Due, str]] = []
@@ -130,11 +137,11 @@ class Driver:
 
     def last_day(self) -> None:
         """What was measured on the last delivery day comes, and is scored."""
-        came = arrival(self._world.delivery_days[-1])
+        came = arrival(self.world.delivery_days[-1])
         self._post.until(came + pd.Timedelta(days=3))
         for hours, name in ((1, "ingest"), (4, "score"), (5, "monitor")):
             self._finish(Due(came + pd.Timedelta(hours=hours), name))
-        self._events(self._world.delivery_days[-1])
+        self._events(self.world.delivery_days[-1])
 
     def _begin(self, due: Due) -> str:
         run = self._house.begin(due.name, due.key, {"now": due.at.tz_convert(ZONE).isoformat()})
@@ -185,7 +192,7 @@ class Driver:
             killed = 0
         else:
             killed = self._house.kill(accident)
-        day = self._world.delivery_days[number] - timedelta(days=1)
+        day = self.world.delivery_days[number] - timedelta(days=1)
         told = "everything stopped and started again" if not killed else f"kill -9 of {accident}"
         self.told.accidents.append(f"{day}: {told}, while {day + timedelta(days=1)} was being issued")
         say(self.told.accidents[-1])
@@ -222,9 +229,10 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--minutes", type=float, default=0, help="begin no further day after so many; 0: no limit")
     parser.add_argument("--home", type=Path, help="keep everything in this new folder")
+    parser.add_argument("--judge", action="store_true", help="let no day pass: judge what is in --home")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "soak.md")
     options = parser.parse_args()
-    home = options.home or Path(tempfile.mkdtemp(prefix="soak-"))
+    home = (options.home or Path(tempfile.mkdtemp(prefix="soak-"))).absolute()
     home.mkdir(exist_ok=True)
     (home / "sources.toml").write_text(SOURCES, encoding="utf-8")
     try:
@@ -236,41 +244,48 @@ def main() -> int:
 
 def soak(home: Path, world: World, options: argparse.Namespace) -> int:
     """The quarter; 1 where something is not as it should be."""
+    uri = f"sqlite:///{home}/mlruns/mlflow.db"
+    settings = Settings.read(home=home, schedule=SCHEDULE, schedule_zone=ZONE, mlflow_uri=uri)
     house = House(home, variables(), ["--no-schedules", "--recipe", "ridge"])
-    begun = time.monotonic()
-    settings = Settings.read(
-        home=home, schedule=SCHEDULE, schedule_zone=ZONE, mlflow_uri=f"sqlite:///{home}/mlruns/mlflow.db"
-    )
-    driver = Driver(house, Post(world, home / "inbox"), world, settings)
-    driver.told.starts.append(house.start())
-    say(f"everything is up after {driver.told.starts[0]:.0f} s")
+    begun, started = time.monotonic(), house.start()
+    say(f"everything is up after {started:.0f} s")
     try:
-        driver.first_model()
-        say(f"a first model after {(time.monotonic() - begun) / 60:.1f} min")
-        for number, day in enumerate(world.delivery_days):
-            if options.minutes and time.monotonic() - begun > options.minutes * 60:
-                break
-            driver.day(number)
-            say(f"{day}: {driver.told.seconds[-1]:.0f} s, {(time.monotonic() - begun) / 60:.1f} min in all")
-        if len(driver.told.seconds) == world.days:
-            driver.last_day()
-        minutes = (time.monotonic() - begun) / 60
-        found = soak_judged.judged(house, settings, world, driver.told)
+        if options.judge:
+            told = Told(**json.loads((home / "told.json").read_text(encoding="utf-8")))
+            minutes = sum(told.seconds) / 60
+        else:
+            told = passed(Driver(house, Post(world, home / "inbox"), world, settings), started, begun, options.minutes)
+            minutes = (time.monotonic() - begun) / 60
+        found = soak_judged.judged(house, settings, world, told)
     finally:
         house.stop()
-    report = soak_report.written(world, driver.told, found, minutes, house)
+    report = soak_report.written(world, told, found, minutes, house)
     options.out.write_text(report, encoding="utf-8")
     say(report)
     return int(any(not one.good for one in found))
 
 
+def passed(driver: Driver, started: float, begun: float, minutes: float) -> Told:
+    """Lets the days pass; what happened."""
+    driver.told.starts.append(started)
+    driver.first_model()
+    say(f"a first model after {(time.monotonic() - begun) / 60:.1f} min")
+    for number, day in enumerate(driver.world.delivery_days):
+        if minutes and time.monotonic() - begun > minutes * 60:
+            return driver.told
+        driver.day(number)
+        driver.told.keep(driver.home / "told.json")
+        say(f"{day}: {driver.told.seconds[-1]:.0f} s, {(time.monotonic() - begun) / 60:.1f} min in all")
+    driver.last_day()
+    driver.told.keep(driver.home / "told.json")
+    return driver.told
+
+
 def variables() -> dict[str, str]:
     """What the house is told."""
-    import json
-
     return {
         "FORECAST_SCHEDULE_ZONE": ZONE, "FORECAST_SCHEDULE": json.dumps(SCHEDULE), "FORECAST_FOLLOW_S": "2",
-        "PREFECT_WORKER_QUERY_SECONDS": "1", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
+        "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE",
     }  # fmt: skip
 
 
