@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -227,7 +228,7 @@ def main() -> int:
     """Runs, judges and reports."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=90)
-    parser.add_argument("--minutes", type=float, default=0, help="begin no further day after so many; 0: no limit")
+    parser.add_argument("--minutes", type=float, default=0, help="begin no further day after so many, as after SIGTERM")
     parser.add_argument("--home", type=Path, help="keep everything in this new folder")
     parser.add_argument("--judge", action="store_true", help="let no day pass: judge what is in --home")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "soak.md")
@@ -270,8 +271,10 @@ def passed(driver: Driver, started: float, begun: float, minutes: float) -> Told
     driver.told.starts.append(started)
     driver.first_model()
     say(f"a first model after {(time.monotonic() - begun) / 60:.1f} min")
+    enough: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: enough.append(number))
     for number, day in enumerate(driver.world.delivery_days):
-        if minutes and time.monotonic() - begun > minutes * 60:
+        if enough or (minutes and time.monotonic() - begun > minutes * 60):
             return driver.told
         driver.day(number)
         driver.told.keep(driver.home / "told.json")
