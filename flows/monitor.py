@@ -29,6 +29,7 @@ from forecast.store import Store
 
 if TYPE_CHECKING:
     from forecast.monitoring import Call, Quiet, Watched
+    from forecast.monitoring.page import Report
 
 NAME = "monitor"
 WATCH_S, MLFLOW_S, FLOW_S = 3600, 600, 2 * 3600
@@ -60,13 +61,14 @@ def monitor(
             return dict(found.detail)
         watched = watch(key, now)
         said = consider(watched, now)
-        link = logged(watched, said, now)
-        page, headline = written(watched, said, link, pages or Settings.read().mlruns / "monitoring", now)
-        leave(watched, said, headline, page, link)
+        told = drawn(watched, said, now)
+        link = logged(watched, told, said.text, now)
+        page = written(told, key, link, pages or Settings.read().mlruns / "monitoring")
+        leave(watched, said, told.headline, page, link)
         due = asked(watched, said, now)
         detail = {
-            "day": key, "headline": headline, "alarms": [one.id for one in watched.alarms], "open": len(watched.open),
-            "page": str(page), "said": said.text, "retrain": due,
+            "day": key, "headline": told.headline, "alarms": [one.id for one in watched.alarms],
+            "open": len(watched.open), "page": str(page), "said": said.text, "retrain": due,
         }  # fmt: skip
         mark(NAME, key, detail, now)
     return detail
@@ -103,22 +105,32 @@ def consider(watched: Watched, now: str | None) -> Call | Quiet:
 
 
 @task(
+    name="draw", task_run_name="draw", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(2),
+    retry_condition_fn=steps.try_again, timeout_seconds=600,
+)  # fmt: skip
+def drawn(watched: Watched, said: Call | Quiet, now: str | None) -> Report:
+    """Makes the day's page."""
+    from forecast.monitoring.page import report
+
+    with at(now), Store.open(settings=Settings.read()) as store:
+        return report(store, watched, said)
+
+
+@task(
     name="log", task_run_name="log", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(2),
     retry_condition_fn=steps.try_again, timeout_seconds=MLFLOW_S,
 )  # fmt: skip
-def log(watched: Watched, said: Call | Quiet, now: str | None) -> str:
+def log(watched: Watched, told: Report, verdict: str, now: str | None) -> str:
     """Writes the day into MLflow; returns its run's page."""
-    from forecast.monitoring.page import report
     from forecast.registry.monitored import log_day
 
-    settings = Settings.read()
-    with at(now), Store.open(settings=settings) as store:
-        return log_day(settings, watched, report(store, watched, said), said.text)
+    with at(now):
+        return log_day(Settings.read(), watched, told, verdict)
 
 
-def logged(watched: Watched, said: Call | Quiet, now: str | None) -> str | None:
+def logged(watched: Watched, told: Report, verdict: str, now: str | None) -> str | None:
     """The page in MLflow; None where MLflow stays away, which hinders no alarm."""
-    state = log(watched, said, now, return_state=True)
+    state = log(watched, told, verdict, now, return_state=True)
     if state.is_completed():
         return str(state.result())
     steps.say(f"log: MLflow has no run of this day ({state.result(raise_on_failure=False)})")
@@ -126,19 +138,14 @@ def logged(watched: Watched, said: Call | Quiet, now: str | None) -> str | None:
 
 
 @task(
-    name="write", task_run_name="write", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=exponential_backoff(2),
-    retry_condition_fn=steps.try_again, timeout_seconds=600,
+    name="write", task_run_name="write {day}", cache_policy=NO_CACHE, retries=2,
+    retry_delay_seconds=exponential_backoff(2), retry_condition_fn=steps.try_again, timeout_seconds=600,
 )  # fmt: skip
-def written(
-    watched: Watched, said: Call | Quiet, link: str | None, folder: Path, now: str | None
-) -> tuple[Path, str]:  # fmt: skip
-    """Writes the day's page; returns its path, and the day in one sentence."""
-    from forecast.monitoring import page
+def written(told: Report, day: str, link: str | None, folder: Path) -> Path:
+    """Writes the day's page; returns its path."""
+    from forecast.monitoring.page import write
 
-    settings = Settings.read()
-    with at(now), Store.open(settings=settings) as store:
-        told = page.report(store, watched, said, full_link(settings, link))
-    return page.write(told, folder, watched.day.isoformat()), told.headline
+    return write(told.linked(full_link(Settings.read(), link)), folder, day)
 
 
 def full_link(settings: Settings, link: str | None) -> str | None:

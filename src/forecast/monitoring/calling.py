@@ -56,6 +56,9 @@ def considered(store: Store, watched: Watched, settings: Settings, limits: Limit
         limits: how many series must have broken.
     """
     alarms = watched.learnable
+    asked = [str(one.answered_by) for one in watched.alarms if one.answered_by is not None]
+    if asked and not alarms:
+        return Quiet(f"a retraining was asked for: {asked[0]}")
     if not alarms:
         return Quiet("no retraining is due: there is no alarm that a model could learn from")
     broken = {one.unique_id for one in alarms}

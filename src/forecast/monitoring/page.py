@@ -6,7 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html import escape
 from pathlib import Path
@@ -27,6 +27,7 @@ WORDS: Mapping[str, str] = {
     "drift": "demand moved since the same season of the year before", "stale": "an input is late",
     "stuck": "the meter tells one number all day",
 }  # fmt: skip
+LINK = "<!-- MLflow -->"
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:64rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{padding:.2rem .8rem .2rem 0;text-align:right;
 border-bottom:1px solid #e4e4e4}th:first-child,td:first-child{text-align:left}img{max-width:100%}
@@ -41,31 +42,33 @@ class Report:
         headline: in one sentence.
         figures: the day's own: `mae`, `skill_vs_naive`, `coverage_80`, `bias`, `expected`, and counts; NaN where there
             is none. Errors are shares of demand [%].
-        pictures: PNG by title.
-        html: the page.
+        html: the page, with its pictures.
     """
 
     headline: str
     figures: Mapping[str, float]
     html: str
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+    def linked(self, link: str | None) -> Report:
+        """The same with a link to the day's run in MLflow, where there is one."""
+        if link is None:
+            return self
+        told = f'<p><a href="{escape(link, quote=True)}">This day in MLflow</a></p>'
+        return replace(self, html=self.html.replace(LINK, told, 1))
 
 
-def report(store: Store, watched: Watched, said: Call | Quiet, link: str | None = None) -> Report:
+def report(store: Store, watched: Watched, said: Call | Quiet) -> Report:
     """Makes the page of a day.
 
     Args:
         store: where the days about an alarm are read.
         watched: what was found.
         said: whether a retraining is due.
-        link: to the day's run in MLflow.
     """
     figures = figures_of(watched)
     pictures = _pictures(store, watched)
     told = headline(watched, figures)
-    parts = [f"<p class=said>{escape(told)}</p>", f"<p>{escape(said.text)}.</p>"]
-    if link:
-        parts.append(f'<p><a href="{escape(link, quote=True)}">This day in MLflow</a></p>')
+    parts = [f"<p class=said>{escape(told)}</p>", f"<p>{escape(said.text)}.</p>", LINK]
     parts += ["<h2>Alarms that nothing answered</h2>", _alarms(watched)]
     parts += [_picture(title, data) for title, data in pictures.items()]
     parts += ["<h2>Series, the largest errors for their season first</h2>", _series(watched.table)]
@@ -75,7 +78,7 @@ def report(store: Store, watched: Watched, said: Call | Quiet, link: str | None 
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
         f"<h1>{name}</h1>{''.join(parts)}</html>"
     )
-    return Report(told, figures, html, pictures)
+    return Report(told, figures, html)
 
 
 def figures_of(watched: Watched) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -27,6 +27,8 @@ from forecast.store.catalogue import Entry
 ERROR, COVERAGE, DRIFT, STALE, STUCK = "error", "coverage", "drift", "stale", "stuck"
 LEARN = (LEVEL, SHAPE, ERROR, COVERAGE, DRIFT)
 """Kinds of alarm that a model may learn from; a dead meter is for a person to see to."""
+FOUND = "found"
+"""In an alarm's detail: the day that raised it."""
 BATCH = 250
 """So many series are looked at together."""
 
@@ -42,7 +44,7 @@ class Watched:
             season of the year before, as share) and `expected_day`, the error that was to be expected of the day.
         by_hour, by_lead, by_day: as `monitoring.Errors` has them, over all series.
         stale: inputs that are too late (`monitoring.Staleness`).
-        alarms: those that were new.
+        alarms: those that this day raised, now or when it was looked at before.
         open: all of the last `Limits.quiet_days` that nothing answered, the new ones among them.
     """
 
@@ -91,16 +93,19 @@ def watch(store: Store, day: date | str, limits: Limits = LIMITS, batch: int = B
     late = staleness(store).breaches(limits)
     found = [alarm for one in looked for alarm in one.found]
     found += [_stale(row, wanted) for row in _oldest(late).to_dict("records")]
+    found = [replace(one, detail={**one.detail, FOUND: wanted.isoformat()}) for one in found]
     since = (wanted - timedelta(days=limits.quiet_days)).isoformat()
     before = store.alarms(first=since)
     known = {(one.unique_id, one.kind) for one in before if one.day <= wanted.isoformat()}
-    fresh = store.raise_alarms([one for one in found if (one.unique_id, one.kind) not in known])
-    unanswered = store.alarms(unanswered=True, first=since)
+    store.raise_alarms([one for one in found if (one.unique_id, one.kind) not in known])
+    after = store.alarms(first=since)
+    mine = [one for one in after if one.detail.get(FOUND) == wanted.isoformat()]
     return Watched(
         wanted, tuple(store.scores(first=wanted.isoformat(), last=wanted.isoformat())),
         _joined([one.table for one in looked]), _weighted([one.errors.by_hour for one in looked], "hour"),
         _weighted([one.errors.by_lead for one in looked], "lead_hours"),
-        _weighted([one.errors.by_day for one in looked], "day"), late, tuple(fresh), tuple(unanswered),
+        _weighted([one.errors.by_day for one in looked], "day"), late, tuple(mine),
+        tuple(one for one in after if one.answered_by is None),
     )  # fmt: skip
 
 
