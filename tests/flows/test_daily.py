@@ -76,7 +76,7 @@ def settings(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, prefe
     """A home with a list of one source: an inbox with the days before NOW."""
     for name, value in {
         "FORECAST_HOME": str(tmp_path), "FORECAST_MLFLOW_URI": f"sqlite:///{tmp_path}/mlruns/mlflow.db",
-        "FORECAST_MODEL": str(model), "FORECAST_STORE_PATIENCE_S": "0.5",
+        "FORECAST_MODEL": str(model),
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     (tmp_path / "inbox").mkdir()
@@ -183,6 +183,7 @@ def test_a_registry_that_is_away_leaves_the_rungs_below(filled: Settings, monkey
 def test_a_store_that_is_locked_is_asked_again(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     from flows import once
 
+    monkeypatch.setenv("FORECAST_STORE_PATIENCE_S", "0.5")
     monkeypatch.setattr(issuing, "written", issuing.written.with_options(retries=1, retry_delay_seconds=0))
     monkeypatch.setattr(once, "mark", once.mark.with_options(retries=0))
     with Store.open(settings=filled) as other:
