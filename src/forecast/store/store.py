@@ -239,9 +239,7 @@ class Store(Journal):
     def record_packed(self, several: Sequence[Packed], *, flush: bool = True) -> None:
         """Writes packed forecasts, each under a new id, in one transaction; unknown series are registered.
 
-        Args:
-            several: the forecasts.
-            flush: whether to wait for the disk; without, a loss of power may take the last ones.
+        Without `flush` the commit does not wait for the disk: a loss of power may take the last ones.
 
         Raises:
             StoreError: the store failed, or an id is not new; nothing is written.
