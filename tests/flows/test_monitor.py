@@ -146,7 +146,7 @@ def test_a_break_asks_for_one_retraining(store: Store, deployment: UUID, setting
         again = monitor(DAY, now=LATER, force=True)
         assert again["retrain"] is None
         assert "no retraining is due before" in again["said"]
-        assert store.alarms(series="street 1", unanswered=True) == broken
+        assert store.alarms(series="street 1", kind="shape", unanswered=True) == broken
         # Sent twice, as by a run that was killed before it noted that, the event starts nothing more.
         sent = automations.breach(Call(done["retrain"], (), "again"), settings.model_name, DAY, NOW)
         automations.send(sent)

@@ -32,7 +32,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: float = Field(5.25, gt=0)
-    shape: float = Field(3.25, gt=0)
+    shape: float = Field(3.5, gt=0)
     least: float = Field(0.05, ge=0)
     persists: float = Field(0.5, gt=0, le=1)
     recent_days: int = Field(56, ge=14)
