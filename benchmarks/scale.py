@@ -4,8 +4,9 @@ Run with `make bench BENCH=scale` or `python benchmarks/scale.py [--room FOLDER]
 every series, with the moments at which they became known; its rows are made inside the database, because what is
 measured is reading, forecasting and writing (`make bench BENCH=store` measures the way in). The model is the recipe
 named, learned from some of the series and asked about all; goal: 10,000 series in under 2 minutes on 2 cores and under
-4 GiB. The peak is the resident memory of this process and all its children at one moment, looked at 20 times a second,
-pages that they share counted once for each. With `--room` the store is kept, and a second run measures at once.
+4 GiB. Processor seconds say what an idle machine would need, divided by the cores that are kept busy. The peak is the
+resident memory of this process and all its children at one moment, looked at 20 times a second, pages that they share
+counted once for each. With `--room` the store is kept, and a second run measures at once.
 
 `--dask 1,2` issues through a scheduler of Dask and so many worker processes instead, compares the ledgers bit for bit
 with that of one process, kills a worker in the middle once, and prints the ratio of throughputs; `--namespaces` (as
@@ -69,18 +70,21 @@ def curve(options: argparse.Namespace, settings: Settings, room: Path, counts: l
         f"{options.recipe}, {DAYS} days of hours, batches of {options.batch}, {options.workers} worker(s); load "
         f"{os.getloadavg()[0]:.1f}"
     )
-    print("| series | seconds, best | worst | series/s | peak GiB | rungs |")
-    print("|---|---|---|---|---|---|", flush=True)
+    print("| series | seconds, best | worst | processor seconds | ms a series | peak GiB | rungs |")
+    print("|---|---|---|---|---|---|---|", flush=True)
     for count in counts:
         fill(settings, count)
-        seconds, peaks = [], []
+        seconds, peaks, work = [], [], []
         for _ in range(options.repeats):
             empty_ledger(room)
+            before = processor_s()
             with Watch() as watch:
                 took, rungs = issued(options, settings, count)
+            work.append(processor_s() - before)
             seconds.append(took)
             peaks.append(watch.peak_gib)
-        told = f"{min(seconds):.1f} | {max(seconds):.1f} | {count / min(seconds):.0f} | {max(peaks):.2f} | {rungs}"
+        told = f"{min(seconds):.1f} | {max(seconds):.1f} | {min(work):.1f} | {1e3 * min(work) / count:.1f}"
+        told += f" | {max(peaks):.2f} | {rungs}"
         print(f"| {count:,} | {told} |", flush=True)
     if counts[-1] >= 10_000:
         met = min(seconds) < GOAL_S and max(peaks) < GOAL_GIB
@@ -98,6 +102,11 @@ def issued(options: argparse.Namespace, settings: Settings, count: int) -> tuple
         )
     assert done.written == count, done
     return time.perf_counter() - began, ", ".join(f"{rung} {number}" for (rung, _), number in done.rungs.items())
+
+
+def processor_s() -> float:
+    """Seconds of the processor that this process and all that it waited for have used."""
+    return sum(os.times()[:4])
 
 
 def names(count: int) -> list[str]:

@@ -40,6 +40,8 @@ class Settings(BaseSettings):
         ledger_flush: whether such a commit waits for the disk; without, a loss of power may take the last answers.
         experiment: MLflow experiment of all retrainings.
         model_name: name in the model registry.
+        group_by: one model for each group of series, registered as NAME-GROUP: by `zone`, by `country`, or by a static
+            column; a group without one is told by the model of the whole.
         mlflow_page: where people see MLflow's pages; the tracking server where that has an http address.
         promotion_cooldown_days: for so long after a change of champion no other takes its place.
         retrain_cooldown_days: for so long after a retraining that a breach called for no breach calls for another.
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     ledger_flush: bool = True
     experiment: str = Field("demand-forecasting", min_length=1)
     model_name: str = Field("demand", pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")
+    group_by: str | None = None
     mlflow_page: str | None = Field(None, pattern=r"^https?://")
     promotion_cooldown_days: float = Field(7, ge=0)
     retrain_cooldown_days: float = Field(7, ge=0)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from forecast import clock
 from forecast.errors import ForecastError, StoreError
-from forecast.issuing.due import Question, blocks_of
+from forecast.issuing.due import Block, Question, blocks_of
+from forecast.issuing.groups import grouped
 from forecast.issuing.issuance import Issuance
 from forecast.issuing.side_by_side import each
 from forecast.issuing.speakers import Speakers, loaded
@@ -33,7 +34,8 @@ def issue(
         settings: of the registry and the cache.
         question: day, gate and purpose.
         series: only these; all that have a value where None.
-        speakers: the versions to ask; those of the registry where None.
+        speakers: the versions to ask; those of the registry where None. Where the settings group series, the versions
+            of a group's own model come first.
         batch: series that are read, forecast and written together; memory grows with it.
         workers: processes that work side by side.
         progress: told what was done so far and how many series are due, block after block.
@@ -47,13 +49,18 @@ def issue(
         entries = catalogue.entries(connection, series)
     if missing := sorted(set(series or ()) - set(entries)):
         raise StoreError(f"the store holds no series {', '.join(missing[:5])}", "series that it holds")
-    plan = blocks_of(question, _measured(entries, speakers, settings), batch, clock.now())
-    soon = {zone: f"its gate is at {at:%Y-%m-%dT%H:%MZ}" for zone, at in plan.early.items()}
-    done = Issuance(left={**plan.skipped, **soon}, notes=speakers.notes)
-    for one in each(store, settings, plan.blocks, speakers, workers):
+    done, now, due = Issuance(notes=speakers.notes), clock.now(), 0
+    work: list[tuple[Block, Speakers]] = []
+    for some, asked in grouped(entries, speakers, settings):
+        plan = blocks_of(question, _measured(some, asked, settings), batch, now)
+        soon = {zone: f"its gate is at {at:%Y-%m-%dT%H:%MZ}" for zone, at in plan.early.items()}
+        done += Issuance(left={**plan.skipped, **soon}, notes=asked.notes)
+        work += [(block, asked) for block in plan.blocks]
+        due += plan.series
+    for one in each(store, settings, work, workers):
         done += one
         if progress is not None:
-            progress(done, plan.series)
+            progress(done, due)
     return done
 
 

@@ -24,15 +24,14 @@ from forecast.store import Store
 
 
 def each(
-    store: Store, settings: Settings, blocks: Sequence[Block], speakers: Speakers, workers: int
+    store: Store, settings: Settings, work: Sequence[tuple[Block, Speakers]], workers: int
 ) -> Iterator[Issuance]:  # fmt: skip
     """What became of each block, as they are done.
 
     Args:
         store: that is open in this process.
         settings: of registry, cache and scheduler.
-        blocks: to be answered.
-        speakers: whom to ask.
+        work: the blocks to be answered, each with those who are asked.
         workers: processes of this machine, where no scheduler is set; 1: this one.
 
     Raises:
@@ -40,12 +39,12 @@ def each(
     """
     url, moment = store.engine.url.render_as_string(hide_password=False), clock.simulated()
     try:
-        with crew(min(workers, len(blocks)), settings.dask_scheduler) as pool:
+        with crew(min(workers, len(work)), settings.dask_scheduler) as pool:
             if pool is None:
-                for block in blocks:
+                for block, speakers in work:
                     yield issue_block(store, settings, block, speakers)
                 return
-            left = {pool.submit(_elsewhere, url, settings, block, speakers, moment) for block in blocks}
+            left = {pool.submit(_elsewhere, url, settings, block, speakers, moment) for block, speakers in work}
             while left:
                 ended, left = wait(left, return_when=FIRST_COMPLETED)
                 for one in ended:

@@ -1,0 +1,113 @@
+"""`retrain by group`: one retraining for each group of series, each with a registered model of its own.
+
+Runs without a Prefect server: `python -m flows.by_group --help`.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+# (Prefect is skipped by the type checker; its decorators keep a signature.)
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from pydantic import SecretStr
+
+from flows import steps, terminal
+from flows.retrain import retrain
+from forecast.cli.console import console
+from forecast.cli.mistakes import run
+from forecast.cli.options import Data, Workers, with_data
+from forecast.errors import DeclarationError
+from forecast.settings import Settings
+from forecast.sources import Declaration
+from forecast.tables.groups import groups_of, model_of_group
+
+
+@flow(name="retrain by group")
+def retrain_groups(
+    data: str | SecretStr, by: str | None = None, declaration: Declaration | None = None, query: str | None = None,
+    plan: dict[str, Any] | None = None, work: Path | None = None, workers: int = 1,
+) -> dict[str, bool]:  # fmt: skip
+    """Retrains the model of every group of series on its own series alone.
+
+    Args:
+        data, declaration, query, plan, workers: as `flows.retrain.retrain`.
+        by: `zone`, `country` or a static column; that of the settings where None.
+        work: each group's tables, walks and models lie in a folder of it.
+
+    Returns:
+        by registered model, whether its newest version became champion.
+
+    Raises:
+        ForecastError: a mistake that the user can mend; groups before it are trained.
+    """
+    settings = Settings.read()
+    by = by or settings.group_by
+    if by is None:
+        raise DeclarationError("retraining by group without a group", "zone, country or a static column", "give --by")
+    work, declared, done = work or settings.mlruns / "work", declaration or Declaration(), {}
+    for group, names in found(data, declared, query, by).items():
+        name = model_of_group(settings.model_name, group)
+        told = retrain(
+            data, declared.model_copy(update={"only": tuple(names)}), query, plan, work / name, workers, name,
+            f"{name}: {len(names)} series",
+        )  # fmt: skip
+        done[name] = bool(told.log.promoted)
+    return done
+
+
+@task(
+    name="groups", task_run_name="groups by {by}", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[2, 5],
+    retry_condition_fn=steps.try_again,
+)  # fmt: skip
+def found(data: str | SecretStr, declaration: Declaration, query: str | None, by: str) -> dict[str, list[str]]:
+    """The series of each group; raises where there is none."""
+    from forecast.sources import read
+    from forecast.sources.opening import open_source
+
+    text = data.get_secret_value() if isinstance(data, SecretStr) else data
+    demand = open_source(text, declaration, query).read() if query else read(text, declaration)
+    groups = groups_of(demand, by)
+    if not groups:
+        raise DeclarationError(f"no series with a {by}", "zone, country or a static column", "correct --by")
+    steps.say(f"groups by {by}: " + ", ".join(f"{group} ({len(names)})" for group, names in groups.items()))
+    return groups
+
+
+@with_data
+def command(
+    data: Data,
+    by: Annotated[str | None, typer.Option(help="zone, country or a static column [FORECAST_GROUP_BY].")] = None,
+    recipe: Annotated[str, typer.Option(help="Names or TOML files, comma-separated.")] = "lstm,gru,attention,ridge",
+    weeks: Annotated[int, typer.Option(help="The walk covers the last weeks of the data.", min=1)] = 4,
+    workers: Workers = 1,
+) -> None:
+    """Retrain on DATA, one model for each group of series, registered as NAME-GROUP.
+
+    Example: `python -m flows.by_group demand.csv --by zone --recipe ridge`
+    """
+    plan = {"recipes": [name.strip() for name in recipe.split(",") if name.strip()], "weeks": weeks}
+    work = Settings.read().mlruns / "work"
+    terminal.quiet_console()
+    terminal.start_server(work / "prefect-server.log")
+    source = SecretStr(data.data) if "://" in data.data else data.data
+    for name, promoted in retrain_groups(source, by, data.declaration, data.query, plan, work, workers).items():
+        told = f"{name}: {'new champion' if promoted else 'the champion stays'}"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+app.command()(command)
+
+
+def main() -> None:
+    """Runs the command line of `python -m flows.by_group`."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()
