@@ -5,7 +5,7 @@ every series, with the moments at which they became known; its rows are made ins
 measured is reading, forecasting and writing (`make bench BENCH=store` measures the way in). The model is the recipe
 named, learned from some of the series and asked about all; goal: 10,000 series in under 2 minutes on 2 cores and under
 4 GiB. Processor seconds say what an idle machine would need, divided by the cores that are kept busy. The peak is the
-resident memory of this process and all its children at one moment, looked at 20 times a second, pages that they share
+resident memory of this process and all its children at one moment, looked at 5 times a second, pages that they share
 counted once for each. With `--room` the store is kept, and a second run measures at once.
 
 `--dask 1,2` issues through a scheduler of Dask and so many worker processes instead, compares the ledgers bit for bit

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Self
 
-LOOKS_PER_S = 20
+LOOKS_PER_S = 5
 
 
 class Watch:
