@@ -80,6 +80,7 @@ class Told:
         accidents: what was done, and on which simulated day.
         seconds: of wall clock, by simulated day.
         starts: seconds that `forecast up` took, each time.
+        minutes: of wall clock in all.
     """
 
     runs: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -88,9 +89,15 @@ class Told:
     accidents: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
+    minutes: float = 0
+
+    @classmethod
+    def kept(cls, path: Path) -> Told:
+        """As an earlier soak has written it down; an empty one where there was none."""
+        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else cls()
 
     def keep(self, path: Path) -> None:
-        """Writes it down, so that a soak that was broken off can be judged (`--judge`)."""
+        """Writes it down, so that a soak that was broken off can go on, or be judged."""
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
@@ -107,8 +114,29 @@ class Driver:
     def __init__(self, house: House, post: Post, world: World, settings: Settings) -> None:
         self._house, self._post, self.world, self._settings = house, post, world, settings
         self.home = house.home
-        self.told = Told()
+        self.told = Told.kept(house.home / "told.json")
         self._accidents = accidents(world)
+
+    def days(self, begun: float, minutes: float) -> None:
+        """All days that have not passed yet, until it is enough."""
+        before, enough = self.told.minutes, list[int]()
+        signal.signal(signal.SIGTERM, lambda number, _: enough.append(number))
+        if not self.told.seconds:
+            self.first_model()
+        else:
+            day = self.world.delivery_days[len(self.told.seconds)]
+            self.told.accidents.append(f"before {day}: the soak itself was broken off, and went on")
+        for number in range(len(self.told.seconds), self.world.days):
+            if enough or (minutes and time.monotonic() - begun > minutes * 60):
+                return
+            self.day(number)
+            self.told.minutes = before + (time.monotonic() - begun) / 60
+            self.told.keep(self.home / "told.json")
+            day = self.world.delivery_days[number]
+            say(f"{day}: {self.told.seconds[-1]:.0f} s, {self.told.minutes:.1f} min in all")
+        self.last_day()
+        self.told.minutes = before + (time.monotonic() - begun) / 60
+        self.told.keep(self.home / "told.json")
 
     def first_model(self) -> None:
         """Before the quarter begins there is a history, and a champion."""
@@ -229,7 +257,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--minutes", type=float, default=0, help="begin no further day after so many, as after SIGTERM")
-    parser.add_argument("--home", type=Path, help="keep everything in this new folder")
+    parser.add_argument("--home", type=Path, help="keep everything in this folder; go on with what is in it")
     parser.add_argument("--judge", action="store_true", help="let no day pass: judge what is in --home")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "soak.md")
     options = parser.parse_args()
@@ -248,40 +276,20 @@ def soak(home: Path, world: World, options: argparse.Namespace) -> int:
     uri = f"sqlite:///{home}/mlruns/mlflow.db"
     settings = Settings.read(home=home, schedule=SCHEDULE, schedule_zone=ZONE, mlflow_uri=uri)
     house = House(home, variables(), ["--no-schedules", "--recipe", "ridge"])
-    begun, started = time.monotonic(), house.start()
-    say(f"everything is up after {started:.0f} s")
+    driver = Driver(house, Post(world, home / "inbox"), world, settings)
+    begun = time.monotonic()
+    driver.told.starts.append(house.start())
+    say(f"everything is up after {driver.told.starts[-1]:.0f} s")
     try:
-        if options.judge:
-            told = Told(**json.loads((home / "told.json").read_text(encoding="utf-8")))
-            minutes = sum(told.seconds) / 60
-        else:
-            told = passed(Driver(house, Post(world, home / "inbox"), world, settings), started, begun, options.minutes)
-            minutes = (time.monotonic() - begun) / 60
-        found = soak_judged.judged(house, settings, world, told)
+        if not options.judge:
+            driver.days(begun, options.minutes)
+        found = soak_judged.judged(house, settings, world, driver.told)
     finally:
         house.stop()
-    report = soak_report.written(world, told, found, minutes, house)
+    report = soak_report.written(world, driver.told, found, house)
     options.out.write_text(report, encoding="utf-8")
     say(report)
     return int(any(not one.good for one in found))
-
-
-def passed(driver: Driver, started: float, begun: float, minutes: float) -> Told:
-    """Lets the days pass; what happened."""
-    driver.told.starts.append(started)
-    driver.first_model()
-    say(f"a first model after {(time.monotonic() - begun) / 60:.1f} min")
-    enough: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: enough.append(number))
-    for number, day in enumerate(driver.world.delivery_days):
-        if enough or (minutes and time.monotonic() - begun > minutes * 60):
-            return driver.told
-        driver.day(number)
-        driver.told.keep(driver.home / "told.json")
-        say(f"{day}: {driver.told.seconds[-1]:.0f} s, {(time.monotonic() - begun) / 60:.1f} min in all")
-    driver.last_day()
-    driver.told.keep(driver.home / "told.json")
-    return driver.told
 
 
 def variables() -> dict[str, str]:

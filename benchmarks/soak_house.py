@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PORTS = ("FORECAST_PREFECT_PORT", "FORECAST_WORKER_PORT", "FORECAST_MLFLOW_PORT", "FORECAST_PORT")
-STARTS_WITHIN_S, RUNS_WITHIN_S = 600, 900
+STARTS_WITHIN_S, RUNS_WITHIN_S, AWAY_S = 900, 1800, 900
 OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 WORDS = {
     "Prefect": "prefect\0server\0start", "worker": "prefect\0worker\0start", "MLflow": "mlflow\0server",
@@ -62,7 +62,7 @@ class House:
         """One signal stops all of it."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(180)
+        self._process.wait(AWAY_S)
 
     def kill(self, name: str) -> int:
         """kill -9 of one process; returns its number."""
@@ -138,7 +138,7 @@ class House:
             self.lines.append(line)
 
 
-def asked(url: str, body: dict[str, Any] | None, patience_s: float = 240) -> Any:
+def asked(url: str, body: dict[str, Any] | None, patience_s: float = AWAY_S) -> Any:
     """The answer to a question that is asked again while nobody answers."""
     limit = time.monotonic() + patience_s
     data = None if body is None else json.dumps(body).encode()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.soak import Told
 
 
-def written(world: World, told: Told, found: list[Finding], minutes: float, house: House) -> str:
+def written(world: World, told: Told, found: list[Finding], house: House) -> str:
     """The page (Markdown)."""
     done, good = len(told.seconds), all(one.good for one in found)
     bad = sum(not one.good for one in found)
@@ -27,7 +27,7 @@ def written(world: World, told: Told, found: list[Finding], minutes: float, hous
         "# A simulated quarter", "",
         f"Written by `make soak DAYS={world.days}` on {clock.now():%Y-%m-%d}, version {__version__}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}.", "",
-        f"**{done} delivery days in {minutes:.1f} minutes: {verdict}.**{began} "
+        f"**{done} delivery days in {told.minutes:.1f} minutes: {verdict}.**{began} "
         f"A day took {statistics.median(told.seconds):.0f} s (median), the longest {max(told.seconds):.0f} s; "
         f"`forecast up` was ready after {', '.join(f'{one:.0f} s' for one in told.starts)}.", "",
         "| | | found |", "|---|---|---|",

@@ -94,7 +94,7 @@ class Post:
     def __init__(self, world: World, inbox: Path) -> None:
         self._world, self._inbox = world, inbox
         self._truth = world.truth()
-        inbox.mkdir(parents=True)
+        inbox.mkdir(parents=True, exist_ok=True)
 
     def history(self) -> pd.Timestamp:
         """Everything from before the quarter's first gate; returns when it came."""

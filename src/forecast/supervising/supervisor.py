@@ -27,7 +27,7 @@ class Patience:
 
     start: float = 180
     between: float = 5
-    silence: float = 45
+    silence: float = 90
     first: float = 1
     longest: float = 60
     settled: float = 120
