@@ -149,6 +149,16 @@ def test_the_script_makes_databases_that_others_may_not_enter(postgres_url: str,
                 connection.execute(text_of(f"DROP ROLE IF EXISTS {name}"))
 
 
+def test_what_stands_in_for_images_stands_in_for_services() -> None:
+    others = yaml.safe_load((ROOT / "deploy/proof/standin/compose.yaml").read_text())["services"]
+    assert set(others) < set(SERVICES)
+    assert {one["image"] for one in others.values()} == {"standin:1.0"}
+    entry = (ROOT / "deploy/proof/standin/postgres.sh").read_text()
+    (volume,) = [one for one in SERVICES["postgres"]["volumes"] if one.startswith("postgres:")]
+    assert f"data={volume.split(':')[1]}" in entry
+    assert "/docker-entrypoint-initdb.d/" in entry
+
+
 # ---- systemd ---------------------------------------------------------------------------------------------------------
 
 
