@@ -21,8 +21,14 @@ def written(world: World, told: Told, found: list[Finding], house: House) -> str
     """The page (Markdown)."""
     done, good = len(told.seconds), all(one.good for one in found)
     bad = sum(not one.good for one in found)
-    verdict = "all as it should be" if good else f"{bad} of {len(found)} findings are not as they should be"
+    verdict = (
+        ("all as it should be" if done == world.days else "as it should be so far")
+        if good
+        else f"{bad} of {len(found)} findings are not as they should be"
+    )
     began = "" if done == world.days else f" The other {world.days - done} of {world.days} days were not begun."
+    if any("broken off" in accident for accident in told.accidents):
+        began += " The time of a day that was broken off is not counted."
     last = world.delivery_days[max(done - 1, 0)]
 
     def reached(day: date) -> str:
@@ -44,7 +50,8 @@ def written(world: World, told: Told, found: list[Finding], house: House) -> str
         f"schedules of the deployments and starts each run that is due in the simulated days ({world.first} to "
         f"{world.delivery_days[-1]}, {ZONE}) through Prefect's API, with the simulated moment as its parameter `now`. "
         f"{len(SIZES)} series by the hour: the sample and siblings made from it. A ridge is the candidate of all "
-        "retrainings. Readings come by a drop folder on the next morning. Gates are held in the simulated time.", "",
+        "retrainings. Readings come by a drop folder on the next morning. Gates are held in the simulated time.",
+        "",
         "- Late: every ninth day the readings of one series come two days later.",
         f"- Break: the level of `{BROKEN}` is {JUMP:g} times as high from {world.break_day} on{reached(world.break_day)}.",
         f"- Dead meter: `{DEAD}` says nothing from {world.death_day} on{reached(world.death_day)}.",
