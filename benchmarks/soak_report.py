@@ -53,7 +53,8 @@ def written(world: World, told: Told, found: list[Finding], house: House) -> str
         "retrainings. Readings come by a drop folder on the next morning. Gates are held in the simulated time.",
         "",
         "- Late: every ninth day the readings of one series come two days later.",
-        f"- Break: the level of `{BROKEN}` is {JUMP:g} times as high from {world.break_day} on{reached(world.break_day)}.",
+        f"- Break: the level of `{BROKEN}` is {JUMP:g} times as high from {world.break_day} on"
+        f"{reached(world.break_day)}.",
         f"- Dead meter: `{DEAD}` says nothing from {world.death_day} on{reached(world.death_day)}.",
         f"- Clock: it goes forward on {CHANGE}, a day of 23 hours{reached(CHANGE)}.",
         *[f"- {accident}." for accident in told.accidents],
