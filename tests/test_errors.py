@@ -43,4 +43,4 @@ def test_one_except_catches_them_all(kind: type[ForecastError]) -> None:
 
 def test_too_little_history_is_a_matter_of_data() -> None:
     assert issubclass(NotEnoughHistory, DataError)
-    assert len(KINDS) == 15
+    assert len(KINDS) == 17

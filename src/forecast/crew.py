@@ -57,7 +57,7 @@ def _client(scheduler: str) -> Iterator[Any]:
     except ModuleNotFoundError as error:
         raise DeclarationError(
             f"FORECAST_DASK_SCHEDULER without the package '{error.name}'", "Dask, here and on every worker",
-            'pip install "demand-forecast[dask]", or leave the setting away',
+            'run pip install "demand-forecast[dask]", or leave the setting away',
         ) from None  # fmt: skip
     try:
         client = Client(scheduler, timeout=PATIENCE_S, set_as_default=False)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from forecast import promotion
 from forecast.cli.app import app
+from forecast.cli.console import console
 from forecast.errors import RegistryError
 from forecast.registry import reader
 from forecast.registry.decisions import Decision
@@ -44,8 +45,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "versions", lambda _: versions)
 
 
-def test_decisions_are_listed_newest_first(registry: None) -> None:
-    done = CliRunner().invoke(app, ["decisions"], env={"COLUMNS": "160"})
+def test_decisions_are_listed_newest_first(registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_width", 160)
+    done = CliRunner().invoke(app, ["decisions"])
     assert done.exit_code == 0, done.output
     assert done.output.index("rolled back") < done.output.index("promoted")
     assert "anna" in done.output

@@ -37,7 +37,7 @@ def go(demand: Demand, task: Task, settings: Settings, **options: object) -> Sea
 
 
 def children(settings: Settings, run_id: str | None) -> list:  # type: ignore[type-arg]
-    store = open_store(settings)
+    store = open_store(settings, "search")
     found = store.client.search_runs([store.experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
     return sorted(found, key=lambda run: str(run.info.run_name))
 
