@@ -18,7 +18,6 @@ from pydantic import SecretStr
 
 from flows import steps, terminal
 from flows.retrain import retrain
-from forecast.cli.console import console
 from forecast.cli.mistakes import run
 from forecast.cli.options import Data, Workers, with_data
 from forecast.errors import DeclarationError
@@ -92,16 +91,14 @@ def command(
     """
     plan = {"recipes": [name.strip() for name in recipe.split(",") if name.strip()], "weeks": weeks}
     work = Settings.read().mlruns / "work"
-    terminal.quiet_console()
-    terminal.start_server(work / "prefect-server.log")
+    terminal.begin(work)
     source = SecretStr(data.data) if "://" in data.data else data.data
     for name, promoted in retrain_groups(source, by, data.declaration, data.query, plan, work, workers).items():
         told = f"{name}: {'new champion' if promoted else 'the champion stays'}"
-        console.print(told, markup=False, highlight=False, soft_wrap=True)
+        terminal.tell(told)
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.flows import EntrypointType
 from prefect.schedules import Cron
 
-from flows import asking, automations, notify, stranded
+from flows import asking, automations, notify, stranded, terminal
 from forecast.cli.mistakes import run
 from forecast.errors import DeclarationError
 from forecast.settings import Settings
@@ -200,8 +200,7 @@ def command(
         typer.echo(f"{name} is registered")
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

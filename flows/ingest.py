@@ -22,7 +22,6 @@ from prefect.tasks import exponential_backoff
 
 from flows import steps, terminal
 from flows.once import at, look, mark
-from forecast.cli.console import console
 from forecast.cli.mistakes import run
 from forecast.errors import ForecastError, PartlyRead, SourceError
 from forecast.settings import Settings
@@ -231,19 +230,17 @@ def command(
 
     Example: `python -m flows.ingest --sources sources.toml`
     """
-    wanted = [name.strip() for name in only.split(",") if name.strip()] if only else None
+    wanted = terminal.listed(only)
     settings = Settings.read()
     with at(now):
         names((sources or settings.source_list).absolute(), wanted)
-    terminal.quiet_console()
-    terminal.start_server(settings.mlruns / "work" / "prefect-server.log")
+    terminal.begin()
     for one in ingest(sources, wanted, now):
         told = f"{one['source']}: {one['new']:,} new, {one['revised']:,} revised, {one['known']:,} stored already"
-        console.print(told, markup=False, highlight=False, soft_wrap=True)
+        terminal.tell(told)
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ from prefect.tasks import exponential_backoff
 
 from flows import steps, terminal
 from flows.once import at, mark, settled
-from forecast.cli.console import console
 from forecast.cli.mistakes import run
 from forecast.errors import RegistryError
 from forecast.settings import Settings
@@ -237,16 +236,14 @@ def command(
     Question(day or "2000-01-01", gate or settings.gate)
     with at(now):
         pass
-    terminal.quiet_console()
-    terminal.start_server(settings.mlruns / "work" / "prefect-server.log")
-    wanted = [name.strip() for name in series.split(",") if name.strip()] if series else None
+    terminal.begin()
+    wanted = terminal.listed(series)
     done = issue(day, gate, wanted, batch, workers, now, force)
     told = f"{done['written']:,} series written, {done['known']:,} were there"
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    terminal.tell(told)
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

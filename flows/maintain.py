@@ -23,7 +23,6 @@ from prefect.tasks import exponential_backoff
 from flows import steps, terminal
 from flows.once import at, mark, settled
 from forecast import clock
-from forecast.cli.console import console
 from forecast.cli.mistakes import run
 from forecast.errors import RegistryError
 from forecast.settings import Settings
@@ -187,18 +186,15 @@ def command(
 
     Example: `python -m flows.maintain --dry-run`
     """
-    settings = Settings.read()
     with at(now):
         pass
-    terminal.quiet_console()
-    terminal.start_server(settings.mlruns / "work" / "prefect-server.log")
+    terminal.begin()
     for row in maintain(dry_run, now, force):
         told = f"{row['what']}, {row['where']}: {row['count']:,}, {row['MB']:,} MB"
-        console.print(told, markup=False, highlight=False, soft_wrap=True)
+        terminal.tell(told)
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

@@ -22,7 +22,6 @@ from flows import automations, steps, terminal
 from flows.once import at, mark, settled
 from flows.score import yesterday
 from forecast.calendars import civil_date
-from forecast.cli.console import console
 from forecast.cli.mistakes import run
 from forecast.settings import Settings
 from forecast.store import Store
@@ -222,18 +221,15 @@ def command(
 
     Example: `python -m flows.monitor --day 2024-05-01`
     """
-    settings = Settings.read()
     with at(now):
         civil_date(day) if day is not None else None
-    terminal.quiet_console()
-    terminal.start_server(settings.mlruns / "work" / "prefect-server.log")
+    terminal.begin()
     done = monitor(day, now, force, pages)
     for text in (done["headline"], f"{done['said']}.", f"Page: {done['page']}"):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        terminal.tell(text)
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

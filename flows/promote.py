@@ -20,7 +20,6 @@ from pydantic import SecretStr
 
 from flows import steps, terminal
 from flows.once import at
-from forecast.cli.console import console
 from forecast.cli.mistakes import run
 from forecast.cli.options import Data, with_data
 from forecast.settings import Settings
@@ -156,17 +155,15 @@ def command(
     """
     with at(now):
         pass
-    terminal.quiet_console()
-    terminal.start_server(Settings.read().mlruns / "work" / "prefect-server.log")
+    terminal.begin()
     done = promote(
         SecretStr(data.data), data.declaration, data.query, ledger=ledger, gate=gate, version=version, name=register,
         by=by, now=now,
     )  # fmt: skip
-    console.print(f"{done['outcome']}: {done['why']}", markup=False, highlight=False, soft_wrap=True)
+    terminal.tell(f"{done['outcome']}: {done['why']}")
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

@@ -223,8 +223,7 @@ def command(
     _refuse_early(data, plan, register)
     _refuse_sums(data, parents, reconcile)
     place = work or Settings.read().mlruns / "work"
-    terminal.quiet_console()
-    terminal.start_server(place / "prefect-server.log")
+    terminal.begin(place)
     source, asked = _hidden(data.data), None if parents is None else _hidden(parents)
     done = retrain(source, data.declaration, data.query, plan, place, workers, register, title, fresh, asked, reconcile)
     terminal.show(done.judgement, done.log, done.unit, str(again))
@@ -267,8 +266,7 @@ def _until(text: str | None, data: Data) -> str | None:
     return str(aware(text, "--until", zone or "UTC").isoformat())
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

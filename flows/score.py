@@ -22,7 +22,6 @@ from flows import steps, terminal
 from flows.once import at, mark, settled
 from forecast import clock
 from forecast.calendars import civil_date
-from forecast.cli.console import console
 from forecast.cli.mistakes import run
 from forecast.settings import Settings
 from forecast.store import Store
@@ -133,20 +132,17 @@ def command(
 
     Example: `python -m flows.score --day 2024-05-01`
     """
-    settings = Settings.read()
     with at(now):
         civil_date(day) if day is not None else None
-    terminal.quiet_console()
-    terminal.start_server(settings.mlruns / "work" / "prefect-server.log")
-    wanted = [name.strip() for name in series.split(",") if name.strip()] if series else None
+    terminal.begin()
+    wanted = terminal.listed(series)
     last = score(day, back, wanted, now, force)[-1]
     error = "" if last["mae"] is None else f", error {last['mae']:.3g} % of demand"
     told = f"{last['day']}: {last['scored']:,} series scored{error}"
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    terminal.tell(told)
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
-app.command()(command)
+app = terminal.app_of(command)
 
 
 def main() -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from flows import report
 from forecast.cli.console import console, scores_table
+from forecast.settings import Settings
 
 if TYPE_CHECKING:
     from forecast.registry.report import RetrainingLog
@@ -25,6 +27,33 @@ PATIENCE_S = 180
 """How long a busy machine may take to start the server; Prefect itself gives up after 20 s."""
 _HERE = str(Path(__file__).parent)
 _ENGINE = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+
+
+def app_of(command: Callable[..., None]) -> typer.Typer:
+    """The command line of a flow's module, which has one command."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.command()(command)
+    return app
+
+
+def begin(work: Path | None = None) -> None:
+    """Before a flow runs from the terminal: our lines only, and a server; its log lies in the work folder."""
+    quiet_console()
+    start_server((work or Settings.read().mlruns / "work") / "prefect-server.log")
+
+
+def listed(text: str | None) -> list[str] | None:
+    """What commas separate; None where nothing was said.
+
+    >>> listed("north, south,"), listed(None)
+    (['north', 'south'], None)
+    """
+    return [name.strip() for name in text.split(",") if name.strip()] if text else None
+
+
+def tell(text: str) -> None:
+    """One line for a person, as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def quiet_console() -> None:
@@ -74,9 +103,9 @@ def show(judgement: Judgement, log: RetrainingLog, unit: str, refit: str) -> Non
     table = judgement.table
     console.print(scores_table(table, title=f"Walked forward, refit {refit}", winner=judgement.winner, unit=unit))
     for text in (*judgement.verdict.reasons, report.sentence(judgement, log)):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        tell(text)
     for name, link in log.urls.items():
-        console.print(f"MLflow, {name}: {link}", markup=False, highlight=False, soft_wrap=True)
+        tell(f"MLflow, {name}: {link}")
 
 
 def show_sums(sums: Sums, unit: str) -> None:
@@ -89,4 +118,4 @@ def show_sums(sums: Sums, unit: str) -> None:
         table.add_row(way, *[f"{row[name]:,.4g}" if row.get(name) is not None else "–" for name in SUMMED])
     console.print(table)
     for text in (*sums.warnings, sums.sentence):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        tell(text)
