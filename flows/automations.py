@@ -12,6 +12,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from prefect.client.orchestration import get_client
 from prefect.events.schemas.events import Event, Resource
 
+from forecast.registry.decisions import ALARMED
+
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events.schemas.automations import AutomationCore
@@ -78,7 +80,7 @@ def breach(asked: Call, model: str, day: str, now: str | None) -> Event:
         resource=Resource({"prefect.resource.id": resource_of(model), "prefect.resource.name": model}),
         payload={
             "key": asked.key, "day": day, "alarms": len(asked.alarms), "why": asked.text, "now": now,
-            "title": f"breach {asked.key}",
+            "title": f"{ALARMED} {asked.key}",
         },
     )  # fmt: skip
 

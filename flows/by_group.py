@@ -1,4 +1,4 @@
-"""`retrain by group`: one retraining for each group of series, each with a registered model of its own.
+"""`retrain by group`: proof and retraining for each group of series, each with a registered model of its own.
 
 Runs without a Prefect server: `python -m flows.by_group --help`.
 """
@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import SecretStr
 
 from flows import steps, terminal
+from flows.promote import promote
 from flows.retrain import retrain
 from forecast.cli.mistakes import run
 from forecast.cli.options import Data, Workers, with_data
@@ -29,17 +30,18 @@ from forecast.tables.groups import groups_of, model_of_group
 @flow(name="retrain by group")
 def retrain_groups(
     data: str | SecretStr, by: str | None = None, declaration: Declaration | None = None, query: str | None = None,
-    plan: dict[str, Any] | None = None, work: Path | None = None, workers: int = 1,
+    plan: dict[str, Any] | None = None, work: Path | None = None, workers: int = 1, now: str | None = None,
 ) -> dict[str, bool]:  # fmt: skip
-    """Retrains the model of every group of series on its own series alone.
+    """Puts every group's challenger to the proof, and retrains its model on the series of the group alone.
 
     Args:
         data, declaration, query, plan, workers: as `flows.retrain.retrain`.
         by: `zone`, `country` or a static column; that of the settings where None.
         work: each group's tables, walks and models lie in a folder of it.
+        now: what the time is (ISO, with its offset); the present where None.
 
     Returns:
-        by registered model, whether its newest version became champion.
+        by registered model, whether another version became champion.
 
     Raises:
         ForecastError: a mistake that the user can mend; groups before it are trained.
@@ -50,13 +52,25 @@ def retrain_groups(
         raise DeclarationError("retraining by group without a group", "zone, country or a static column", "give --by")
     work, declared, done = work or settings.mlruns / "work", declaration or Declaration(), {}
     for group, names in found(data, declared, query, by).items():
-        name = model_of_group(settings.model_name, group)
+        name, own = model_of_group(settings.model_name, group), declared.model_copy(update={"only": tuple(names)})
+        tried = on_trial(name) and promote(data, own, query, name=name, work=work / name, now=now)["outcome"]
         told = retrain(
-            data, declared.model_copy(update={"only": tuple(names)}), query, plan, work / name, workers, name,
-            f"{name}: {len(names)} series",
+            data, own, query, plan, work / name, workers, name, f"{name}: {len(names)} series", now=now
         )  # fmt: skip
-        done[name] = bool(told.log.promoted)
+        done[name] = tried == "promoted" or bool(told.log.promoted)
     return done
+
+
+@task(
+    name="on trial", task_run_name="on trial: {name}", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[2, 5],
+    retry_condition_fn=steps.try_again,
+)  # fmt: skip
+def on_trial(name: str) -> bool:
+    """Whether a registered model has a challenger."""
+    from forecast.registry import reader
+    from forecast.registry.decisions import CHALLENGER
+
+    return CHALLENGER in reader.aliases(Settings.read(model_name=name))
 
 
 @task(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,17 +43,19 @@ class Deployment:
         cron: five fields, on the clock of `Settings.schedule_zone`.
         does: one line.
         parameters: of every run; no secrets, for Prefect keeps them as plain text.
+        function: of the module; named as the flow where None.
     """
 
     name: str
     cron: str
     does: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    function: str | None = None
 
     @property
     def entrypoint(self) -> str:
         """By the module's name: worker and checkout hold the same install, so there is no code to fetch."""
-        return f"flows.{self.name}.{self.name}"
+        return f"flows.{self.name}.{self.function or self.name}"
 
 
 # No time lies between midnight and four, where clocks change: what is due then is due twice, or not at all.
@@ -69,18 +71,25 @@ DEPLOYMENTS = (
 )
 
 
+GROUPED = Deployment(
+    "by_group", "30 7 * * 0", "Learns a model for each group of series anew.", {"data": "store"}, "retrain_groups"
+)
+"""Where `Settings.group_by` is set, too."""
+
+
 def planned(settings: Settings, recipes: str = RECIPES) -> tuple[Deployment, ...]:
     """The deployments as the settings want them.
 
     Raises:
         DeclarationError: a schedule for a flow that there is not, or one that is none.
     """
-    unknown = sorted(set(settings.schedule) - {one.name for one in DEPLOYMENTS})
+    wanted = DEPLOYMENTS if settings.group_by is None else (*DEPLOYMENTS, GROUPED)
+    unknown = sorted(set(settings.schedule) - {one.name for one in wanted})
     if unknown:
         raise DeclarationError(
-            f"FORECAST_SCHEDULE names {', '.join(unknown)}", f"of {', '.join(one.name for one in DEPLOYMENTS)}"
+            f"FORECAST_SCHEDULE names {', '.join(unknown)}", f"of {', '.join(one.name for one in wanted)}"
         )
-    return tuple(_planned(one, settings, recipes) for one in DEPLOYMENTS)
+    return tuple(_planned(one, settings, recipes) for one in wanted)
 
 
 def _planned(one: Deployment, settings: Settings, recipes: str) -> Deployment:
@@ -95,8 +104,8 @@ def _planned(one: Deployment, settings: Settings, recipes: str) -> Deployment:
     named = [name.strip() for name in recipes.split(",")]
     # What is learned is what `issue` asks: whole delivery days, from the moment of the gate.
     plan = {"recipes": named, "every": "delivery-day", "gate": settings.gate}
-    learnt = {"plan": plan} if one.name == "retrain" else {}
-    return Deployment(one.name, cron, one.does, {**one.parameters, **learnt})
+    learnt = {"plan": plan} if one.name in ("retrain", GROUPED.name) else {}
+    return replace(one, cron=cron, parameters={**one.parameters, **learnt})
 
 
 def schedule(one: Deployment, settings: Settings) -> Schedule:
@@ -143,7 +152,7 @@ def _pool(client: SyncPrefectClient) -> None:
 
 
 def _applied(one: Deployment, settings: Settings, scheduled: bool) -> UUID:
-    found = getattr(import_module(f"flows.{one.name}"), one.name)
+    found = getattr(import_module(f"flows.{one.name}"), one.function or one.name)
     made = found.to_deployment(
         one.name, schedules=[schedule(one, settings)] if scheduled else [], parameters=dict(one.parameters),
         concurrency_limit=ONE_AT_A_TIME, description=one.does, tags=[TAG], entrypoint_type=EntrypointType.MODULE_PATH,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from prefect.server.schemas.schedules import CronSchedule
 
-from flows.deployed import DEPLOYMENTS, Deployment, planned
+from flows.deployed import DEPLOYMENTS, GROUPED, Deployment, planned
 from forecast.errors import DeclarationError
 from forecast.settings import Settings
 
@@ -61,7 +61,7 @@ def changes(zone: str, first: datetime, last: datetime) -> set[timedelta]:
 
 
 @pytest.mark.parametrize("zone", SINCE)
-@pytest.mark.parametrize("one", DEPLOYMENTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [*DEPLOYMENTS, GROUPED], ids=lambda one: one.name)
 def test_each_run_is_at_its_local_time_none_is_skipped_or_doubled(one: Deployment, zone: str) -> None:
     seen: set[timedelta] = set()
     for day in SINCE[zone]:
@@ -84,6 +84,11 @@ def test_zone_and_times_are_settings() -> None:
     settings = Settings.read(schedule_zone="America/Santiago", schedule={"issue": "0 8 * * *"})
     crons = {one.name: one.cron for one in planned(settings)}
     assert crons["issue"] == "0 8 * * *"
+    assert "by_group" not in crons
+    grouped = {one.name: one for one in planned(Settings.read(group_by="zone", schedule={"by_group": "0 8 * * 6"}))}
+    assert grouped["by_group"].cron == "0 8 * * 6"
+    assert grouped["by_group"].parameters == grouped["retrain"].parameters
+    assert grouped["by_group"].entrypoint == "flows.by_group.retrain_groups"
     assert crons["score"] == next(one.cron for one in DEPLOYMENTS if one.name == "score")
     with pytest.raises(DeclarationError, match=r"FORECAST_SCHEDULE_ZONE: .*IANA"):
         Settings.read(schedule_zone="Lisbon")

@@ -163,7 +163,7 @@ def test_state_lies_below_its_folder_and_nothing_beside(house: House) -> None:
     assert {path.name for path in house.home.iterdir()} == {"mlruns"}
     mlruns = house.home / "mlruns"
     for name in ("mlflow.db", "store.db", "prefect/prefect.db", "logs/prefect.log", "logs/worker.log"):
-        assert (mlruns / name).exists(), name
+        until((mlruns / name).exists, 60)  # the service opens the store when it has said that it is alive
 
 
 def test_a_second_one_and_busy_ports_are_refused(house: House, tmp_path: Path) -> None:

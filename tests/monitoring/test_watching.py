@@ -15,7 +15,7 @@ from forecast.monitoring.page import day_figures, headline, report
 from forecast.monitoring.watching import series_needed
 from forecast.settings import Settings
 from forecast.sources.contract import Batch
-from forecast.store import Store
+from forecast.store import Alarm, Store
 from forecast.tables import Columns, SeriesInfo
 from tests.monitoring.town import day, demand, forecast, scores
 
@@ -78,6 +78,15 @@ def test_one_retraining_is_asked_for_and_none_before_the_cooldown_is_over(store:
     assert considered(store, watch(store, DAY), settings) == Quiet(f"a retraining was asked for: retrain {asked.key}")
     # A dead meter is left for a person.
     assert {one.kind for one in store.alarms(unanswered=True)} == {"stuck"}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_errors_that_a_retraining_has_seen_ask_for_no_other(store: Store, answered: bool) -> None:
+    store.raise_alarms([Alarm("poor", "level", day(AT - 5).isoformat())])
+    if answered:
+        assert store.answer_alarms([one.id for one in store.alarms()], "retrain poor") == 1
+    raised = {one.kind for one in watch(store, DAY).alarms if one.unique_id == "poor"}
+    assert {"error", "coverage"} & raised == (set() if answered else {"error", "coverage"})
 
 
 def test_a_dead_meter_asks_for_no_retraining(store: Store, tmp_path: Path) -> None:

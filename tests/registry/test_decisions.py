@@ -17,6 +17,7 @@ from forecast.registry.store import open_store
 from forecast.registry.writer import LoggedForecaster, promote, register
 from forecast.settings import Settings
 
+LOST = Verdict(challenger="a", champion="b", promote=False, reasons=("refused: the gain may be chance",))
 WON = Verdict(challenger="a", champion="b", promote=True, reasons=("a gain of 4 %",), gain_percent=4.0, p_value=0.01)
 FIRST, SOON, LATER = "2024-05-01T10:00:00Z", "2024-05-04T10:00:00Z", "2024-05-08T10:00:00Z"
 
@@ -119,6 +120,29 @@ def test_a_lost_trial_takes_the_alias_away(settings: Settings, ridge: LoggedFore
     assert reader.aliases(settings) == {"champion": one}
     enact(waits.model_copy(update={"outcome": "refused", "at": LATER}), settings)
     assert len(decisions_of(reader.versions(settings))) == 3
+
+
+def test_who_is_on_trial_stays_challenger_beside_a_newer_version(settings: Settings, ridge: LoggedForecaster) -> None:
+    one, two, three_ = three(ridge, settings)
+    promote(one, None, settings, first=True)
+    promote(two, LOST, settings)
+    promote(three_, LOST, settings)
+    assert reader.aliases(settings) == {"champion": one, "challenger": two}
+    newest = next(each for each in decisions_of(reader.versions(settings)) if each.version == three_)
+    assert newest.reasons[-1] == f"Version {two} is on trial and stays challenger."
+    with clock.using(LATER):
+        promote(three_, LOST, settings, by="breach 2024-05-08-level")
+    assert reader.aliases(settings) == {"champion": one, "challenger": three_}
+
+
+def test_a_trial_against_an_earlier_champion_holds_no_place(settings: Settings, ridge: LoggedForecaster) -> None:
+    one, two, three_ = three(ridge, settings)
+    promote(one, None, settings, first=True)
+    promote(two, LOST, settings)
+    promote(three_, WON, settings)
+    four = register(ridge, settings)
+    promote(four, LOST, settings)
+    assert reader.aliases(settings) == {"champion": three_, "previous": one, "challenger": four}
 
 
 def test_a_version_of_before_has_no_decisions(settings: Settings, ridge: LoggedForecaster) -> None:

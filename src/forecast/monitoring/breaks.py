@@ -184,30 +184,34 @@ def _shape(errors: _Errors, reference_D: Bools, first: int, later: int, demand_S
     stays_S = (moved_SH * sudden_SH).sum(axis=1) / power_S
     back_S = (errors.shape_SDH[:, later] * sudden_SH).sum(axis=1) / power_S
     back_S = np.where(np.isfinite(errors.level_SD[:, later]), back_S, np.nan)
-    distance_S, usual_S = _distance(errors.shape_SDH[:, reference_D], sudden_SH)
+    usual_SNH, known_SN = errors.shape_SDH[:, reference_D], np.isfinite(errors.level_SD[:, reference_D])
+    distance_S, usual_S = _distance(usual_SNH, known_SN, sudden_SH)
     size_S = np.sqrt(power_S / sudden_SH.shape[1])
     if sudden_SH.shape[1] == 1:
         return np.zeros_like(size_S), stays_S, back_S, size_S  # a day of one period has no shape
     return np.where(np.isfinite(errors.level_SD[:, first]), distance_S / usual_S, np.nan), stays_S, back_S, size_S
 
 
-def _distance(shape_SNH: Floats, sudden_SH: Floats) -> tuple[Floats, Floats]:
-    """Mahalanobis distance [S] of a pattern by the spread of the season's N patterns, and the median of theirs.
+def _distance(shape_SNH: Floats, known_SN: Bools, sudden_SH: Floats) -> tuple[Floats, Floats]:
+    """Mahalanobis distance [S] of a pattern by the spread of the season's N patterns, and the median of those known.
 
     The spread is of patterns whose outliers are cut, drawn towards hours that are independent (Ledoit and Wolf, 2004,
-    with a fixed weight).
+    with a fixed weight). Each day of the season is measured by the spread of the others, as the new day is: days look
+    near to a spread that was made of them, the more so the fewer they are (Sherman and Morrison, 1950).
     """
     usual_S1H = 1.4826 * np.median(np.abs(shape_SNH), axis=1, keepdims=True) + 1e-9
     cut_SNH = np.clip(shape_SNH, -3 * usual_S1H, 3 * usual_S1H)
-    spread_SHH = np.einsum("snh,sng->shg", cut_SNH, cut_SNH) / max(1, cut_SNH.shape[1])
+    share_S1 = 1 / np.maximum(1, known_SN.sum(axis=1, keepdims=True))
+    spread_SHH = share_S1[..., None] * np.einsum("snh,sng->shg", cut_SNH, cut_SNH)
     own_SH = np.einsum("shh->sh", spread_SHH).copy()
     every = np.arange(shape_SNH.shape[2])
     spread_SHH *= 1 - RIDGE
     spread_SHH[:, every, every] += RIDGE * own_SH + FLOOR * own_SH.mean(axis=1, keepdims=True) + 1e-12
     inverse_SHH = np.linalg.inv(spread_SHH)
     distance_S = np.sqrt(np.einsum("sh,shg,sg->s", sudden_SH, inverse_SHH, sudden_SH))
-    usual_SN = np.sqrt(np.einsum("snh,shg,sng->sn", shape_SNH, inverse_SHH, shape_SNH))
-    return distance_S, np.median(usual_SN, axis=1)
+    power_SN = np.einsum("snh,shg,sng->sn", shape_SNH, inverse_SHH, shape_SNH)
+    part_SN = (1 - RIDGE) * share_S1 * np.einsum("snh,shg,sng->sn", cut_SNH, inverse_SHH, cut_SNH)
+    return distance_S, np.sqrt(np.nanmedian(np.where(known_SN, power_SN / (1 - part_SN), np.nan), axis=1))
 
 
 def _before(errors: _Errors, days: Days, first: int, later: int) -> tuple[Floats, Floats] | None:

@@ -95,8 +95,8 @@ def watch(store: Store, day: date | str, limits: Limits = LIMITS, batch: int = B
     found += [_stale(row, wanted) for row in _oldest(late).to_dict("records")]
     found = [replace(one, detail={**one.detail, FOUND: wanted.isoformat()}) for one in found]
     since = (wanted - timedelta(days=limits.quiet_days)).isoformat()
-    before = store.alarms(first=since)
-    known = {(one.unique_id, one.kind) for one in before if one.day <= wanted.isoformat()}
+    known = {(one.unique_id, one.kind) for one in store.alarms(first=since) if one.day <= wanted.isoformat()}
+    known |= _answered(store, wanted, limits)
     store.raise_alarms([one for one in found if (one.unique_id, one.kind) not in known])
     after = store.alarms(first=since)
     mine = [one for one in after if one.detail.get(FOUND) == wanted.isoformat()]
@@ -107,6 +107,16 @@ def watch(store: Store, day: date | str, limits: Limits = LIMITS, batch: int = B
         _weighted([one.errors.by_day for one in looked], "day"), late, tuple(mine),
         tuple(one for one in after if one.answered_by is None),
     )  # fmt: skip
+
+
+def _answered(store: Store, day: date, limits: Limits) -> set[tuple[str, str]]:
+    """Series and kinds whose window reaches back before a retraining that was asked for: it has seen those errors."""
+    found = set()
+    for kind, days in ((ERROR, limits.window_days), (COVERAGE, limits.coverage_days)):
+        since = (day - timedelta(days=days)).isoformat()
+        some = [one for one in store.alarms(first=since) if one.kind in LEARN and one.day < day.isoformat()]
+        found |= {(one.unique_id, kind) for one in some if one.answered_by is not None}
+    return found
 
 
 def _batches(entries: dict[str, Entry], batch: int) -> Iterator[tuple[str, str | None, list[Entry]]]:

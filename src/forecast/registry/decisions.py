@@ -77,6 +77,8 @@ class Decision(BaseModel):
         return f"version {self.version}{against}: {self.outcome}"
 
 
+ALARMED = "breach"
+"""What the name of a retraining begins with that an alarm asked for."""
 GAVE_WAY = "gave way"
 """The verdict on a version that a rollback took the place of."""
 LONGEST = 5000
@@ -136,9 +138,11 @@ def enact(decision: Decision, settings: Settings, *, store: Store | None = None)
 
     A promoted version becomes `champion` and the one that reigned `previous`; an undecided one becomes, or stays,
     `challenger`; a refused one stays `challenger` after a retraining, so that the days to come can judge it, and loses
-    that alias after a promotion's trial. After a rollback `previous` is whoever reigned before the version that is
-    champion again, so that going back twice does not come back. The decision is kept twice: as a tag of the version,
-    and as `decisions/MOMENT.json` among the artifacts of the version's run.
+    that alias after a promotion's trial. Another version that is on trial against the same champion keeps the alias,
+    unless an alarm asked for the retraining: else who is trained every week is never judged on many days. After a
+    rollback `previous` is whoever reigned before the version that is champion again, so that going back twice does not
+    come back. The decision is kept twice: as a tag of the version, and as `decisions/MOMENT.json` among the artifacts
+    of the version's run.
 
     Args:
         decision: what was decided; a promotion within the cooldown is kept as undecided.
@@ -163,6 +167,11 @@ def enact(decision: Decision, settings: Settings, *, store: Store | None = None)
             "the champion that was judged", "judge again against the one that reigns now",
         )  # fmt: skip
     kept = _rested(decision, before, settings) if decision.outcome == "promoted" and reigning else decision
+    rival = _on_trial(kept, before, held.aliases)
+    if rival is not None:
+        kept = kept.model_copy(
+            update={"reasons": (*kept.reasons, f"Version {rival} is on trial and stays challenger.")}
+        )
     text = json.dumps(kept.model_dump(mode="json"), ensure_ascii=False)
     # First the record, then the aliases: what was killed in between is repeated and changes nothing twice.
     for number in [kept.version, *([kept.against] if kept.outcome == "rolled back" and kept.against else [])]:
@@ -179,9 +188,19 @@ def enact(decision: Decision, settings: Settings, *, store: Store | None = None)
         _describe(client, name, kept, _version(client, name, kept.against).description, number=kept.against)
     if kept.outcome == "rolled back":
         _back(client, name, kept, held.aliases, before)
-    else:
+    elif rival is None:
         _move(client, name, kept, held.aliases)
     return kept
+
+
+def _on_trial(kept: Decision, before: Sequence[Decision], aliases: Mapping[str, str]) -> str | None:
+    """The version that stays challenger beside one that was trained anew and did not prove itself on the walk."""
+    rival = aliases.get(CHALLENGER)
+    if kept.kind != "retraining" or kept.outcome != "refused" or kept.by.startswith(ALARMED):
+        return None
+    newest = next((one for one in before if one.version == rival), None)
+    under_way = newest is not None and rival != kept.version and newest.against == aliases.get(CHAMPION)
+    return rival if under_way else None
 
 
 def _rested(decision: Decision, before: Sequence[Decision], settings: Settings) -> Decision:

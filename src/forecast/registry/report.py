@@ -235,7 +235,7 @@ def _enlist(
     )  # fmt: skip
     promoted = False
     if story.verdict is not None:
-        promoted = promote(number, story.verdict, settings)
+        promoted = promote(number, story.verdict, settings, by=run.name if titled else "retraining")
     elif figures.get("skill_vs_naive", -1.0) > 0 and "champion" not in aliases(settings):
         promoted = promote(number, None, settings, first=True)
     word = "promoted" if promoted else "not promoted"
