@@ -23,7 +23,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test lint types layers pytest format bench serve up soak fuzz audit image-proof ui pins clean
+.PHONY: help install demo test lint types layers pytest test-long format bench serve up soak fuzz audit image-proof ui pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole way on a real sample: train, judge, register, serve, ask
 	@$(VENV)/bin/forecast demo
 
-test: lint types layers pytest ## lint + types + layers + all tests (FORECAST_TEST_STRICT=1: no skips for missing tools)
+test: lint types layers pytest ## lint + types + layers + tests (FORECAST_TEST_STRICT=1: no skips for missing tools)
 
 lint: $(STAMP) ## ruff: rules and format
 	@echo "lint: ruff"
@@ -60,6 +60,9 @@ layers: $(STAMP) ## import-linter: imports point down the floors
 pytest: $(STAMP) ## the tests alone
 	@echo "tests: pytest, $(JOBS) processes"
 	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test-long: $(STAMP) ## further cases of what the tests hold, which take long; before a release
+	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist load -m long
 
 format: $(STAMP) ## rewrite the sources as ruff wants them
 	@$(VENV)/bin/ruff check --fix --quiet $(SOURCES)

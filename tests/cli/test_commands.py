@@ -51,6 +51,7 @@ def test_options_in_a_file_and_a_flag_that_wins(city: Path, forecast: Forecast, 
     assert "unknown options zoen" in told
 
 
+@pytest.mark.long
 def test_audit_says_that_no_bit_moved(city: Path, forecast: Forecast) -> None:
     code, told = forecast("audit", city, *LISBON, "--recipe", "tiny.toml,ridge")
     assert code == 0, told
@@ -194,6 +195,7 @@ kind = "ridge"
 """
 
 
+@pytest.mark.long
 def test_an_ensemble_learns_the_same_on_one_core_and_on_two(city: Path, forecast: Forecast, tmp_path: Path) -> None:
     (tmp_path / "both.toml").write_text(ENSEMBLE)
     for count in (1, 2):

@@ -25,6 +25,7 @@ def test_a_network_says_how_far_its_gradients_reach(city: Path, forecast: Foreca
     assert "clipped" not in told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("word", ["vanishing", "exploding"])
 def test_gradients_that_are_not_healthy_are_named(
     word: str, city: Path, forecast: Forecast, monkeypatch: pytest.MonkeyPatch
@@ -35,6 +36,7 @@ def test_gradients_that_are_not_healthy_are_named(
     assert f"gradients: {word}" in told
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("clip", "says"), [(1e-6, True), (1e6, False)])
 def test_steps_that_are_mostly_clipped_are_told(
     clip: float, says: bool, city: Path, forecast: Forecast, tmp_path: Path

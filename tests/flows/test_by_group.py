@@ -44,14 +44,11 @@ def test_each_group_is_told_by_its_own_model(
     plan = {"recipes": ["ridge"], "weeks": 1, "every": "delivery-day", "gate": "D-1T10:00"}
     done = retrain_groups(str(tmp_path / "one.csv"), None, declared, None, plan)
     assert done == {"demand-1": True}
-    # Again: the new version proves nothing on days that the first one has learned from, and is tried from then on.
-    assert retrain_groups(str(tmp_path / "one.csv"), None, declared, None, plan) == {"demand-1": False}
     settings = Settings.read()
     own = settings.model_copy(update={"model_name": "demand-1"})
-    assert reader.aliases(own) == {"champion": "1", "challenger": "2"}
-    assert retrain_groups(str(tmp_path / "one.csv"), None, declared, None, plan, now="2024-03-01T08:00Z") == {
-        "demand-1": False
-    }
+    # Again: the new version proves nothing on days that the first one has learned from, and is tried from then on.
+    again = retrain_groups(str(tmp_path / "one.csv"), None, declared, None, plan, now="2024-03-01T08:00Z")
+    assert again == {"demand-1": False}
     assert reader.aliases(own) == {"champion": "1", "challenger": "2"}
     told = tuple(
         SeriesInfo(unique_id=name, zone="Europe/Lisbon", step="1h", static={"tariff": tariff})

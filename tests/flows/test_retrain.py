@@ -123,6 +123,7 @@ def test_fresh_trains_what_is_kept(
     assert trainings == ["ridge", "seasonal_naive_week"]
 
 
+@pytest.mark.long
 def test_trained_winner_leaves_no_checkpoints(
     first: Retrained, settings: Settings, plan: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_trained_winner_leaves_no_checkpoints(
     assert [path.name for path in folder.parent.iterdir()] == ["winner"]
 
 
+@pytest.mark.long
 def test_workers_write_the_same_walks(
     first: Retrained, settings: Settings, plan: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_the_next_forecast_is_that_of_the_command_line(
     pd.testing.assert_frame_equal(pd.read_parquet(out)[said.columns], said)
 
 
+@pytest.mark.long
 def test_a_store_tells_the_parents_itself(done: Retrained, towns: Path, room: Path) -> None:
     url = f"sqlite:///{room}/towns.db"
     with Store.open(url) as store:

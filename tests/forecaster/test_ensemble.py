@@ -74,6 +74,7 @@ def test_equal_members_differ_by_their_seeds(demand: Demand) -> None:
     assert {row["member"] for row in fitted.report.history} == {0, 1}
 
 
+@pytest.mark.long
 def test_members_learned_side_by_side_are_the_same_bits(demand: Demand) -> None:
     told: list[tuple[str, int, int]] = []
 

@@ -115,6 +115,7 @@ def test_graphs_are_written_once_and_carried_on(
         assert verify(tmp_path / runtime) == verify(folder)
 
 
+@pytest.mark.long
 def test_graphs_of_other_weights_are_written_anew(
     carrying: Forecaster, demand: Demand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_saved_one_says_the_same_bits(forecaster: Forecaster, demand: Demand, 
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stopping", ["early", "never"])
 def test_it_learns_on_weeks_that_its_ridge_has_not_seen(
     stopping: str, demand: Demand, monkeypatch: pytest.MonkeyPatch

@@ -48,8 +48,8 @@ def test_a_change_is_found_within_three_days(
     kind: str, change: Callable[[Floats, int], Floats], follows: float
 ) -> None:
     """Whether the model follows yesterday at once or not at all."""
-    told = [one for one in found(town(COUNT, DAYS, change, follows=follows)) if one.kind == kind]
-    assert {one.unique_id for one in told} == {f"street {number}" for number in range(COUNT)}
+    told = [one for one in found(town(COUNT, DAYS, change, changed=1, follows=follows)) if one.kind == kind]
+    assert {one.unique_id for one in told} == {"street 0"}
     for one in told:
         assert one.onset == day(AT)
         assert (one.seen - one.onset).days <= 2
@@ -57,9 +57,21 @@ def test_a_change_is_found_within_three_days(
 
 
 def test_the_size_of_a_break_is_told() -> None:
-    for one in found(town(COUNT, DAYS, level(0.3))):
-        if one.kind == "level":
-            assert one.size == pytest.approx(0.3, abs=0.12)
+    told = [one for one in found(town(COUNT, DAYS, level(0.3), changed=2)) if one.kind == "level"]
+    assert {one.unique_id for one in told} == {"street 0", "street 1"}
+    for one in told:
+        assert one.size == pytest.approx(0.3, abs=0.12)
+
+
+def test_what_comes_to_all_at_once_has_to_be_stronger() -> None:
+    """Weather comes to all streets, a break to one; what is large enough is told even so."""
+    assert {one.unique_id for one in found(town(COUNT, DAYS, level(0.14), changed=1))} == {"street 0"}
+    assert found(town(COUNT, DAYS, level(0.14))) == []
+    assert len({one.unique_id for one in found(town(COUNT, DAYS, level(0.5)))}) == COUNT
+
+
+def test_a_single_series_has_no_others_to_be_compared_with() -> None:
+    assert {one.kind for one in found(town(1, DAYS, level(0.3)))} == {"level"}
 
 
 def test_a_year_of_seasons_is_no_change() -> None:

@@ -63,11 +63,14 @@ def scores(
     return told
 
 
-def town(count: int, days: int, change: Change | None = None, country: str | None = None, **how: float) -> Days:
-    """Some series of the town, all of which change alike."""
+def town(
+    count: int, days: int, change: Change | None = None, country: str | None = None, changed: int | None = None,
+    **how: float,
+) -> Days:  # fmt: skip
+    """Some series of the town, of which the first `changed` change alike, all where None."""
     every: list[DayScore] = []
     for number in range(count):
-        y = demand(days, number, change)
+        y = demand(days, number, change if changed is None or number < changed else None)
         every += scores(f"street {number}", y, forecast(y, number, **how))
     return days_of(every, "UTC", country, FIRST, FIRST + timedelta(days=days - 1))
 

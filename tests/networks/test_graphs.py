@@ -119,7 +119,11 @@ def made() -> Callable[[str], Pair]:
     return make
 
 
-@pytest.fixture(params=CASES)
+LONG = {"seq2seq", "transformer", "convolution", "neighbours", "inside-an-hour", "half-hours", "rnn", "gru"}
+"""Their graphs take long to write, and hold few operators that the others do not."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in CASES])
 def pair(request: pytest.FixtureRequest, made: Callable[[str], Pair]) -> tuple[Case, Pair]:
     return CASES[request.param], made(request.param)
 

@@ -165,6 +165,7 @@ def test_the_service_answers_with_what_the_slim_image_holds(learned: Path, how: 
     assert json.loads(done.stdout.splitlines()[-1]) == [["champion", True, version]] * 3
 
 
+@pytest.mark.long
 def test_other_commands_say_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "demand.csv").write_text("timestamp,demand\n" + "".join(
         f"2024-01-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z,{100 + hour % 24}\n" for hour in range(24 * 28)

@@ -57,7 +57,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarra
     return load_file(out / "weights.safetensors")
 
 
-@pytest.mark.parametrize("kill_after", [("learn", 2, 0.0), ("learn", 5, 0.05), ("refit", 1, 0.02)], ids=str)
+LATE = pytest.param(("learn", 5, 0.05), marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("kill_after", [("learn", 2, 0.0), LATE, ("refit", 1, 0.02)], ids=str)
 def test_killed_and_resumed_ends_with_the_same_bits(
     kill_after: tuple[str, int, float], undisturbed: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
@@ -81,6 +84,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(
     assert all(weights[name].tobytes() == undisturbed[name].tobytes() for name in weights)
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_other_data_is_not_used(tmp_path: Path) -> None:
     process = start(tmp_path / "model", tmp_path / "checkpoint")
     told, _ = process.communicate(timeout=240)
@@ -93,6 +97,7 @@ def test_a_checkpoint_of_other_data_is_not_used(tmp_path: Path) -> None:
     assert run.stdout.splitlines()[0].split() == ["learn", "1"]
 
 
+@pytest.mark.long
 def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "learn.safetensors").write_bytes(b"\x10\x00broken")
     run = subprocess.run(

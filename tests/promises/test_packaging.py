@@ -99,6 +99,7 @@ def test_the_demo_goes_the_whole_way_outside_the_checkout(empty_python: Path, tm
     assert (tmp_path / "mlruns" / "mlflow.db").exists()
 
 
+@pytest.mark.long
 def test_the_flow_retrains_outside_the_checkout(empty_python: Path, tmp_path: Path) -> None:
     # The whole sample is what the demo beside this takes.
     hours = np.arange(90 * 24)

@@ -74,6 +74,7 @@ def test_a_broken_guard_is_enough(
     assert (won, alone) == (0, 1.0)
 
 
+@pytest.mark.long
 def test_what_learned_by_heart_never_wins(demand: Demand, pair_of: tuple[Recipe, Recipe]) -> None:
     with clock.using(power.AT):
         shown = power.overfitted(demand, pair_of[1], BY_HEART)

@@ -61,6 +61,10 @@ def demand() -> Demand:
     return Demand.from_frame(pd.concat(parts), columns=columns, zone="Europe/Lisbon", delay="2h")
 
 
+LONG = {"attention", "convolution", "transformer"}
+"""Recipes whose members, or parts, are audited in others or below."""
+
+
 def short(recipe: Recipe) -> Recipe:
     """The recipe with two epochs or a few trees: a leak shows in the first."""
 
@@ -76,7 +80,10 @@ def short(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"model": shorter(recipe.model)})
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=pytest.mark.long) if one in LONG else one for one in sorted(RECIPES)],
+)
 def test_no_recipe_moves_by_one_bit(name: str, demand: Demand) -> None:
     report = audit(demand, short(named(name)), TASK, CUTOFF)
     assert report.clean, [finding for finding in report.findings if not finding.equal]
@@ -126,7 +133,13 @@ WEST = Task(horizon=24, every="1d", clock="-06:00")
 
 @pytest.mark.parametrize(
     ("name", "task"),
-    [("ridge", TASK), ("ridge", WEST), ("ridge", Task(horizon=24)), ("ensemble", TASK), ("ensemble", WEST)],
+    [
+        ("ridge", TASK),
+        pytest.param("ridge", WEST, marks=pytest.mark.long),
+        pytest.param("ridge", Task(horizon=24), marks=pytest.mark.long),
+        pytest.param("ensemble", TASK, marks=pytest.mark.long),
+        ("ensemble", WEST),
+    ],
     ids=str,
 )
 def test_nothing_that_learns_from_its_errors_moves_by_one_bit(name: str, task: Task, demand: Demand) -> None:

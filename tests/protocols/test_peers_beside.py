@@ -34,7 +34,10 @@ def table() -> Demand:
     return make_demand(long_frame(gaps=0.01))
 
 
-@pytest.mark.parametrize("name", list(BESIDE))
+NAMES = [pytest.param(name, marks=pytest.mark.long) if name == "lightgbm" else name for name in BESIDE]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_peer_learns_is_calibrated_and_comes_back(name: str) -> None:
     demand = table()
     fitted = fit_beside(demand.as_of(CUTOFF), name=name, task=TASK, seed=1).forecaster
@@ -52,7 +55,7 @@ def test_a_peer_learns_is_calibrated_and_comes_back(name: str) -> None:
     np.testing.assert_allclose(other["q0.9"], said["q0.9"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", list(BESIDE))
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_after_the_cutoff_touches_a_peer(name: str) -> None:
     frame = long_frame()
     poisoned = frame.copy()

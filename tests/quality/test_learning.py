@@ -61,6 +61,7 @@ def test_what_is_doubted_is_context_and_never_a_target(dirty: Demand) -> None:
     assert not batch.mask_BWC[:, :72, 0][stuck_BR].any()
 
 
+@pytest.mark.long
 def test_training_learns_another_model_without_it(dirty: Demand) -> None:
     raw, masked = (fit(dirty, treated(RIDGE, how), TASK).forecaster for how in ("keep", "mask"))  # type: ignore[arg-type]
     assert raw.spec.recipe.quality == "keep"

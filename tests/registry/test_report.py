@@ -116,6 +116,7 @@ def test_a_verdict_is_obeyed_and_no_champion_falls_without_one(
     assert versions(module_settings)[0].tags["verdict"] == "refused"
 
 
+@pytest.mark.long
 def test_a_naive_winner_is_not_promoted(
     settings: Settings, demand: Demand, task: Task, walk: Walk, fitted: dict[str, Fitted]
 ) -> None:

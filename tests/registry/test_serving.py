@@ -98,6 +98,7 @@ def _q50(forecaster: Forecaster, demand: Demand, steps: int) -> np.ndarray:
     return forecaster.predict(demand, [CUTOFF], horizon=steps).frame["q0.5"].to_numpy()
 
 
+@pytest.mark.long
 def test_a_process_that_loads_and_predicts_never_imports_what_trains(
     home: Path, demand: Demand, models: dict[str, Forecaster], folders: dict[str, Path]
 ) -> None:

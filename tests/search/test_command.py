@@ -86,6 +86,7 @@ def test_leaving_out_says_what_it_is(forecast: Forecast, tmp_path: Path, kind: s
     assert set(pd.read_csv(tmp_path / "left.csv")["unique_id"]) == {"north", "south"}
 
 
+@pytest.mark.long
 def test_the_usual_space_of_a_ridge_acts_and_says_what_it_leaves_out(forecast: Forecast) -> None:
     words = ("--recipe", "ridge", "--trials", "10", "--folds", "1", "--fold-days", "4")
     code, told = forecast("one.csv", *COLUMNS, *words)
@@ -96,6 +97,7 @@ def test_the_usual_space_of_a_ridge_acts_and_says_what_it_leaves_out(forecast: F
     assert "All trials score the same" not in told
 
 
+@pytest.mark.long
 def test_a_space_in_which_nothing_acts_is_told(forecast: Forecast, tmp_path: Path) -> None:
     (tmp_path / "idle.toml").write_text("model.per_series = [true, false]\n")
     words = ("--recipe", "ridge", "--space", "idle.toml", "--trials", "8", "--folds", "1", "--fold-days", "4")

@@ -51,6 +51,7 @@ def fit_of(counted: Counted, place: int, task: Task) -> bytes:
     return b"".join(name.encode() + np.ascontiguousarray(arrays[name]).tobytes() for name in sorted(arrays))
 
 
+@pytest.mark.long
 def test_every_series_is_forecast_as_a_walk_would(pair: Demand, task: Task) -> None:
     told = leave_one_series_out(pair, SHORT, task, plan(), refit=2)
     assert told.parts == ["north", "south"]
@@ -74,6 +75,7 @@ def half_year() -> Demand:
     return make_demand(frame.assign(y=frame["y"] + 40 * frame["temperature"]))
 
 
+@pytest.mark.long
 def test_a_quarter_and_its_embargo_never_train(half_year: Demand, task: Task) -> None:
     asked = plan("2024-03-30", "2024-04-02")
     true, other = Counted(), Counted()

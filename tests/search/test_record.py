@@ -90,6 +90,7 @@ def test_studies_stand_beside_and_not_within_mlflows_database(demand: Demand, ta
     assert tables["mlflow"] & tables["optuna"] == {"alembic_version"}
 
 
+@pytest.mark.long
 def test_a_nested_search_is_one_tree_of_runs(demand: Demand, task: Task, settings: Settings) -> None:
     plan = Plan.of("2024-03-11", "2024-03-14", "1d", "UTC", HOUR, horizon=6)
     for _ in range(2):
@@ -108,7 +109,6 @@ def test_a_nested_search_is_one_tree_of_runs(demand: Demand, task: Task, setting
     )
 
 
-@pytest.mark.slow
 def test_in_postgresql_studies_have_a_schema_of_their_own(
     demand: Demand, task: Task, postgres_url: str, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_ridge_of_one_series_is_searched_in_its_columns(demand: Demand) -> Non
     assert "chooses among 6 penalties" in found.left_out["model.alphas.0"]
 
 
+@pytest.mark.long
 def test_every_usual_field_of_a_ridge_moves_its_score() -> None:
     """Two values of each field, alone; what cannot move a score would be offered for nothing."""
     frame = warm(names=("north",), days=45)

@@ -69,6 +69,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, len(
 """
 
 
+@pytest.mark.long
 def test_memory_stays_far_under_the_size_of_the_data(tmp_path: Path) -> None:
     """400 MB of columns, of which a hundredth is asked for; a small folder first pays for the libraries."""
     size = 0

@@ -51,7 +51,9 @@ def mae(demand: Demand, recipe: Recipe) -> float:
     return float((told["q0.5"] - told["y"]).abs().mean())
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "attention", "transformer"])
+@pytest.mark.parametrize(
+    "name", ["rnn", "lstm", "gru", "attention", pytest.param("transformer", marks=pytest.mark.long)]
+)
 def test_every_network_learns_the_wave(name: str) -> None:
     assert mae(city(), tiny(name, epochs=6, windows_per_epoch=192)) < 7.0  # the wave's own deviation is 14
 

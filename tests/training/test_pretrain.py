@@ -124,6 +124,7 @@ def run(program: Path, monkeypatch: pytest.MonkeyPatch, *arguments: Path) -> Non
     runpy.run_path(str(program))
 
 
+@pytest.mark.long
 def test_killed_and_resumed_it_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -185,6 +185,7 @@ def test_a_walk_refreshes_every_fold_after_the_first_from_what_was_known(demand:
     )
 
 
+@pytest.mark.long
 def test_two_workers_refresh_to_the_same_forecasts(demand: Demand) -> None:
     recipe = RECIPE.model_copy(update={"model": RidgeModel()})
     plan = Plan.of("2024-03-01", "2024-03-04", "1d", "UTC", demand.step, horizon=24)

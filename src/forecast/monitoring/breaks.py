@@ -3,7 +3,7 @@
 A model that reads yesterday follows a changed level at once, so errors of later days say little. A break is therefore
 two things: a first day whose error is out of all proportion for the season, and a later day on which demand is still
 where the first day brought it, beside the same weekdays before. After a holiday or an outage demand is back, and the
-model, which followed, errs the other way.
+model, which followed, errs the other way. What the errors of the other series tell of a day is taken off (`apart`).
 
 S series, D days, H hours.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from forecast.monitoring.days import Bools, Days, Floats
 from forecast.monitoring.limits import LIMITS, Limits
+from forecast.monitoring.neighbours import apart
 from forecast.monitoring.season import season, spread
 
 LEVEL, SHAPE = "level", "shape"
@@ -29,6 +30,8 @@ KNOWN_HOURS = 0.7
 """Share of the hours of a day that must be known."""
 WEEKS, WEEKS_MOST = 4, 6
 REBOUND, TOO_MUCH = -0.4, 2.0
+COMMON = 2.0
+"""So much stronger is a break that the other series show, too: weather comes to all of them."""
 HOLIDAY = 1.5
 """So much stronger is a break that begins on a holiday, a bridge day, or a day beside one."""
 RIDGE, FLOOR = 0.3, 0.02
@@ -170,10 +173,12 @@ Found = tuple[Floats, Floats, Floats, Floats]
 
 
 def _level(errors: _Errors, reference_D: Bools, first: int, later: int, moved_S: Floats) -> Found:
-    sudden_S = errors.level_SD[:, first]
-    usual_S = spread(errors.level_SD[:, reference_D])
+    sudden_S, usual_SN = errors.level_SD[:, first], errors.level_SD[:, reference_D]
+    left_SN1, left_S1 = apart(np.nan_to_num(usual_SN)[..., None], np.nan_to_num(sudden_S)[:, None])
+    alone_S = np.abs(left_S1[:, 0]) / spread(np.where(np.isfinite(usual_SN), left_SN1[..., 0], np.nan))
     size_S = moved_S / errors.size_SD[:, first]
-    return np.abs(sudden_S) / usual_S, size_S / sudden_S, errors.level_SD[:, later] / sudden_S, size_S
+    strength_S = _strength(np.abs(sudden_S) / spread(usual_SN), alone_S)
+    return strength_S, size_S / sudden_S, errors.level_SD[:, later] / sudden_S, size_S
 
 
 def _shape(errors: _Errors, reference_D: Bools, first: int, later: int, demand_S: Floats, before_SH: Floats) -> Found:
@@ -184,16 +189,22 @@ def _shape(errors: _Errors, reference_D: Bools, first: int, later: int, demand_S
     stays_S = (moved_SH * sudden_SH).sum(axis=1) / power_S
     back_S = (errors.shape_SDH[:, later] * sudden_SH).sum(axis=1) / power_S
     back_S = np.where(np.isfinite(errors.level_SD[:, later]), back_S, np.nan)
-    usual_SNH, known_SN = errors.shape_SDH[:, reference_D], np.isfinite(errors.level_SD[:, reference_D])
-    distance_S, usual_S = _distance(usual_SNH, known_SN, sudden_SH)
     size_S = np.sqrt(power_S / sudden_SH.shape[1])
     if sudden_SH.shape[1] == 1:
         return np.zeros_like(size_S), stays_S, back_S, size_S  # a day of one period has no shape
-    return np.where(np.isfinite(errors.level_SD[:, first]), distance_S / usual_S, np.nan), stays_S, back_S, size_S
+    usual_SNH, known_SN = errors.shape_SDH[:, reference_D], np.isfinite(errors.level_SD[:, reference_D])
+    alone_S = _distance(*apart(usual_SNH, sudden_SH), known_SN)
+    strength_S = _strength(_distance(usual_SNH, sudden_SH, known_SN), alone_S)
+    return np.where(np.isfinite(errors.level_SD[:, first]), strength_S, np.nan), stays_S, back_S, size_S
 
 
-def _distance(shape_SNH: Floats, known_SN: Bools, sudden_SH: Floats) -> tuple[Floats, Floats]:
-    """Mahalanobis distance [S] of a pattern by the spread of the season's N patterns, and the median of those known.
+def _strength(strength_S: Floats, alone_S: Floats) -> Floats:
+    """How far a day is out of proportion, where what comes to all series at once has to be stronger."""
+    return np.maximum(np.minimum(strength_S, alone_S), strength_S / COMMON)
+
+
+def _distance(shape_SNH: Floats, sudden_SH: Floats, known_SN: Bools) -> Floats:
+    """Mahalanobis distance [S] of a pattern by the spread of the season's N patterns, over the median of theirs.
 
     The spread is of patterns whose outliers are cut, drawn towards hours that are independent (Ledoit and Wolf, 2004,
     with a fixed weight). Each day of the season is measured by the spread of the others, as the new day is: days look
@@ -211,7 +222,7 @@ def _distance(shape_SNH: Floats, known_SN: Bools, sudden_SH: Floats) -> tuple[Fl
     distance_S = np.sqrt(np.einsum("sh,shg,sg->s", sudden_SH, inverse_SHH, sudden_SH))
     power_SN = np.einsum("snh,shg,sng->sn", shape_SNH, inverse_SHH, shape_SNH)
     part_SN = (1 - RIDGE) * share_S1 * np.einsum("snh,shg,sng->sn", cut_SNH, inverse_SHH, cut_SNH)
-    return distance_S, np.sqrt(np.nanmedian(np.where(known_SN, power_SN / (1 - part_SN), np.nan), axis=1))
+    return distance_S / np.sqrt(np.nanmedian(np.where(known_SN, power_SN / (1 - part_SN), np.nan), axis=1))
 
 
 def _before(errors: _Errors, days: Days, first: int, later: int) -> tuple[Floats, Floats] | None:

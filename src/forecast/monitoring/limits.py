@@ -31,7 +31,7 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    level: float = Field(5.25, gt=0)
+    level: float = Field(5.0, gt=0)
     shape: float = Field(3.5, gt=0)
     least: float = Field(0.05, ge=0)
     persists: float = Field(0.5, gt=0, le=1)
