@@ -20,7 +20,7 @@ import numpy as np
 
 from forecast.monitoring.days import Bools, Days, Floats
 from forecast.monitoring.limits import LIMITS, Limits
-from forecast.monitoring.neighbours import apart
+from forecast.monitoring.neighbours import apart, strength
 from forecast.monitoring.season import season, spread
 
 LEVEL, SHAPE = "level", "shape"
@@ -30,8 +30,6 @@ KNOWN_HOURS = 0.7
 """Share of the hours of a day that must be known."""
 WEEKS, WEEKS_MOST = 4, 6
 REBOUND, TOO_MUCH = -0.4, 2.0
-COMMON = 2.0
-"""So much stronger is a break that the other series show, too: weather comes to all of them."""
 HOLIDAY = 1.5
 """So much stronger is a break that begins on a holiday, a bridge day, or a day beside one."""
 RIDGE, FLOOR = 0.3, 0.02
@@ -177,7 +175,7 @@ def _level(errors: _Errors, reference_D: Bools, first: int, later: int, moved_S:
     left_SN1, left_S1 = apart(np.nan_to_num(usual_SN)[..., None], np.nan_to_num(sudden_S)[:, None])
     alone_S = np.abs(left_S1[:, 0]) / spread(np.where(np.isfinite(usual_SN), left_SN1[..., 0], np.nan))
     size_S = moved_S / errors.size_SD[:, first]
-    strength_S = _strength(np.abs(sudden_S) / spread(usual_SN), alone_S)
+    strength_S = strength(np.abs(sudden_S) / spread(usual_SN), alone_S)
     return strength_S, size_S / sudden_S, errors.level_SD[:, later] / sudden_S, size_S
 
 
@@ -194,13 +192,8 @@ def _shape(errors: _Errors, reference_D: Bools, first: int, later: int, demand_S
         return np.zeros_like(size_S), stays_S, back_S, size_S  # a day of one period has no shape
     usual_SNH, known_SN = errors.shape_SDH[:, reference_D], np.isfinite(errors.level_SD[:, reference_D])
     alone_S = _distance(*apart(usual_SNH, sudden_SH), known_SN)
-    strength_S = _strength(_distance(usual_SNH, sudden_SH, known_SN), alone_S)
+    strength_S = strength(_distance(usual_SNH, sudden_SH, known_SN), alone_S)
     return np.where(np.isfinite(errors.level_SD[:, first]), strength_S, np.nan), stays_S, back_S, size_S
-
-
-def _strength(strength_S: Floats, alone_S: Floats) -> Floats:
-    """How far a day is out of proportion, where what comes to all series at once has to be stronger."""
-    return np.maximum(np.minimum(strength_S, alone_S), strength_S / COMMON)
 
 
 def _distance(shape_SNH: Floats, sudden_SH: Floats, known_SN: Bools) -> Floats:

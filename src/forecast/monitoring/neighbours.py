@@ -11,10 +11,29 @@ from forecast.monitoring.days import Floats
 
 LEAST = 2
 """Other series that there must be."""
+COMMON = 2.0
+"""So much stronger is a breach that the other series show, too."""
 SHRINK = 0.003
 """Of a ridge regression: its weight, as share of the season's own mean power."""
 USUAL, MOST = 4.0, 8.0
 """A day counts at most so many standard deviations: of the season, and of the day that is looked at."""
+
+
+def strength(all_S: Floats, alone_S: Floats) -> Floats:
+    """How far a series is out of proportion [S]: as it is, and without what the others show."""
+    return np.maximum(np.minimum(all_S, alone_S), all_S / COMMON)
+
+
+def ratios_alone(ratio_S: Floats) -> Floats:
+    """Errors over expected ones [S], over the median of the other series' where that is above 1.
+
+    >>> ratios_alone(np.array([3.0, 1.0, 1.2, 1.0])), ratios_alone(np.array([3.0, 3.0, 3.0]))
+    (array([3. , 0.83333333, 1.2 , 0.83333333]), array([1., 1., 1.]))
+    """
+    if np.isfinite(ratio_S).sum() - 1 < LEAST:
+        return ratio_S
+    others_SS = np.where(np.eye(len(ratio_S), dtype=bool), np.nan, ratio_S[None, :])
+    return ratio_S / np.maximum(1.0, np.nanmedian(others_SS, axis=1))
 
 
 def apart(season_SNH: Floats, day_SH: Floats) -> tuple[Floats, Floats]:

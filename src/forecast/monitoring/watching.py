@@ -19,6 +19,7 @@ from forecast.monitoring.drift import drift
 from forecast.monitoring.errors import Errors, errors_until
 from forecast.monitoring.expected import expected_error
 from forecast.monitoring.limits import LIMITS, Limits
+from forecast.monitoring.neighbours import ratios_alone, strength
 from forecast.monitoring.season import YEAR_DAYS
 from forecast.monitoring.staleness import staleness
 from forecast.store import Alarm, DayScore, Store, catalogue
@@ -177,7 +178,8 @@ def _drifted(moved: Any, name: str) -> dict[str, float]:
 def _poor(table: pd.DataFrame, day: date, limits: Limits) -> Iterator[Alarm]:
     """Alarms on errors that are too large for the season, and on bands that hold too little."""
     enough = (table["days"] >= limits.window_days // 2) & (table["reference_days"] >= limits.reference_days)
-    for row in table[enough & (table["ratio"] >= limits.error)].to_dict("records"):
+    ratio_S = table["ratio"].to_numpy()
+    for row in table[enough & (strength(ratio_S, ratios_alone(ratio_S)) >= limits.error)].to_dict("records"):
         yield Alarm(row["unique_id"], ERROR, day.isoformat(), {
             "mae": float(f"{row['mae']:.6g}"), "expected": float(f"{row['expected']:.6g}"),
             "size": round(row["ratio"], 2),
