@@ -11,7 +11,7 @@ SERIES, DAYS, HOURS = 6, 80, 24
 
 
 def weather(heat: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Errors of a season and of a day: weather that all series feel, each as much as it does, and noise of their own."""
+    """Errors of a season and of a day: weather that all series feel, each in its way, and noise of their own."""
     random = np.random.default_rng(0)
     felt = random.uniform(0.5, 2.0, SERIES)[:, None, None]
     common, noise = random.normal(0, 0.05, (1, DAYS + 1, HOURS)), random.normal(0, 0.01, (SERIES, DAYS + 1, HOURS))

@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
                 y[AT:] = 55.0
             said = forecast(y, number)
             if name == "poor":
-                said[DAYS - 20 :] *= np.where(np.arange(24) % 2, 1.15, 0.85)
+                said[DAYS - 20 :] *= np.where(np.arange(24) % 2, 1.3, 0.7)
             info = SeriesInfo(unique_id=name, zone="UTC", step="1h", unit="MW")
             opened.add(Batch(measured(name, y[-2:], DAYS - 2), Columns(), (info,)), "by hand", history=True)
             opened.keep_scores(scores(name, y, said))

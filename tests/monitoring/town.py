@@ -19,12 +19,18 @@ Floats = npt.NDArray[np.float64]
 Change = Callable[[Floats, int], Floats]
 
 
-def demand(days: int, seed: int, change: Change | None = None, noise: float = 0.02) -> Floats:
-    """Demand [D, 24]: a yearly swing of a third, weekends, weather that lasts, noise; and what changes it by day."""
+def demand(
+    days: int, seed: int, change: Change | None = None, noise: float = 0.02, sky: int | None = None
+) -> Floats:  # fmt: skip
+    """Demand [D, 24]: a yearly swing of a third, weekends, weather that lasts, noise; and what changes it by day.
+
+    Weather is each seed's own, or that of a `sky` that others live under, too.
+    """
     random = np.random.default_rng(seed)
+    drawn = random if sky is None else np.random.default_rng(sky)
     weather = np.zeros(days)
     for day in range(1, days):
-        weather[day] = 0.7 * weather[day - 1] + random.normal(0, 0.015)
+        weather[day] = 0.7 * weather[day - 1] + drawn.normal(0, 0.015)
     season = 1 + 0.33 * np.cos(2 * np.pi * np.arange(days) / 365)
     weekday = np.array([(FIRST + timedelta(days=day)).weekday() for day in range(days)])
     level = 100 * season * (1 + weather) * np.where(weekday >= 5, 0.85, 1.0)
@@ -65,12 +71,12 @@ def scores(
 
 def town(
     count: int, days: int, change: Change | None = None, country: str | None = None, changed: int | None = None,
-    **how: float,
+    sky: int | None = None, **how: float,
 ) -> Days:  # fmt: skip
-    """Some series of the town, of which the first `changed` change alike, all where None."""
+    """Some series of the town, of which the first `changed` change alike, all where None; under one sky, or not."""
     every: list[DayScore] = []
     for number in range(count):
-        y = demand(days, number, change if changed is None or number < changed else None)
+        y = demand(days, number, change if changed is None or number < changed else None, sky=sky)
         every += scores(f"street {number}", y, forecast(y, number, **how))
     return days_of(every, "UTC", country, FIRST, FIRST + timedelta(days=days - 1))
 
