@@ -59,10 +59,10 @@ layers: $(STAMP) ## import-linter: imports point down the floors
 
 pytest: $(STAMP) ## the tests alone
 	@echo "tests: pytest, $(JOBS) processes"
-	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 test-long: $(STAMP) ## further cases of what the tests hold, which take long; before a release
-	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist load -m long
+	@$(ONE_THREAD) $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadgroup -m long
 
 format: $(STAMP) ## rewrite the sources as ruff wants them
 	@$(VENV)/bin/ruff check --fix --quiet $(SOURCES)

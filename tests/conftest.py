@@ -30,8 +30,11 @@ INSTALL = {
     "Chromium": "sudo apt-get install chromium",
 }
 MARKERS = {"shared_data": "data", "postgres_url": "postgres", "chromium": "browser"}
-LONG = ("flows/test_retrain.py", "promises/test_packaging.py", "promises/test_tripwire.py", "search/test_search.py")
-"""Files that take longest. They begin first: started last, one keeps a single process busy when the rest is done."""
+TOGETHER = ("flows", "serving", "registry", "search", "explanations")
+"""Folders whose tests one process runs: what they share (a Prefect server, an MLflow store, a trained model) is made
+once. They begin first, the longest before the others, and the files that take longest after them: started last, one
+keeps a single process busy when the rest is done."""
+LONG = ("promises/test_packaging.py", "promises/test_tripwire.py")
 _home: list[str] = []
 
 
@@ -73,13 +76,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for a tool carries its marker: `-m "not browser"` needs no second declaration.
 
-    And the files that take longest begin.
+    And each says who it is run with, the longest first.
     """
-    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
+    items.sort(key=_turn)
     for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else f"{folder}/{item.path.stem}"))
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARKERS:
                 item.add_marker(MARKERS[fixture])
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    if folder in TOGETHER:
+        return TOGETHER.index(folder)
+    return len(TOGETHER) + (not item.path.as_posix().endswith(LONG))
 
 
 @pytest.fixture(autouse=True)

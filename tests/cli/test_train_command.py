@@ -14,6 +14,7 @@ from tests.cli.conftest import LISBON, Forecast
 MATCHED = "intervals are not calibrated"
 
 
+@pytest.mark.long
 def test_a_network_says_how_far_its_gradients_reach(city: Path, forecast: Forecast) -> None:
     code, told = forecast("train", city, *LISBON, "--recipe", "tiny.toml")
     assert code == 0, told

@@ -45,11 +45,6 @@ def test_each_group_is_told_by_its_own_model(
     done = retrain_groups(str(tmp_path / "one.csv"), None, declared, None, plan)
     assert done == {"demand-1": True}
     settings = Settings.read()
-    own = settings.model_copy(update={"model_name": "demand-1"})
-    # Again: the new version proves nothing on days that the first one has learned from, and is tried from then on.
-    again = retrain_groups(str(tmp_path / "one.csv"), None, declared, None, plan, now="2024-03-01T08:00Z")
-    assert again == {"demand-1": False}
-    assert reader.aliases(own) == {"champion": "1", "challenger": "2"}
     told = tuple(
         SeriesInfo(unique_id=name, zone="Europe/Lisbon", step="1h", static={"tariff": tariff})
         for name, tariff in TARIFFS.items()
@@ -64,6 +59,24 @@ def test_each_group_is_told_by_its_own_model(
     assert issued.rungs["champion", None] == 1
     assert issued.below == 1
     assert any("the group 2 has no model of its own" in note for note in issued.notes)
+
+
+@pytest.mark.long
+def test_the_next_time_a_groups_challenger_is_put_to_the_proof(
+    tmp_path: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new version proves nothing on days that the first one has learned from, and is tried from then on."""
+    monkeypatch.setenv("FORECAST_HOME", str(tmp_path))
+    monkeypatch.setenv("FORECAST_MLFLOW_URI", f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    measured().to_csv(tmp_path / "two.csv", index=False)
+    declared, plan = Declaration(static="tariff", zone="Europe/Lisbon"), {"recipes": ["ridge"], "weeks": 1}
+    done = [
+        retrain_groups(str(tmp_path / "two.csv"), "tariff", declared, None, plan, now=moment)
+        for moment in (None, "2024-03-01T08:00Z", "2024-03-01T09:00Z")
+    ]
+    assert done == [{"demand-1": True, "demand-2": True}, *[{"demand-1": False, "demand-2": False}] * 2]
+    own = Settings.read(model_name="demand-1")
+    assert reader.aliases(own) == {"champion": "1", "challenger": "2"}
 
 
 def test_a_group_that_nobody_is_in_is_told(tmp_path: Path, prefect_server: None) -> None:

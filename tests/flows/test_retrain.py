@@ -78,6 +78,7 @@ def test_same_data_trains_nothing_and_leaves_the_champion(
     assert reader.aliases(settings)["champion"] == first.log.version != second.log.version
 
 
+@pytest.mark.long
 def test_the_same_knowledge_in_a_store_trains_nothing(
     first: Retrained, table: Path, plan: dict[str, Any], trainings: list[str], settings: Settings, postgres_url: str
 ) -> None:

@@ -162,8 +162,10 @@ def test_every_flow_is_registered_without_a_schedule(house: House) -> None:
 def test_state_lies_below_its_folder_and_nothing_beside(house: House) -> None:
     assert {path.name for path in house.home.iterdir()} == {"mlruns"}
     mlruns = house.home / "mlruns"
+    with urlopen(f"http://127.0.0.1:{house.port('FORECAST_PORT')}/v1/series", timeout=30) as answer:
+        assert json.load(answer)["series"] == []  # who asks first has the store made
     for name in ("mlflow.db", "store.db", "prefect/prefect.db", "logs/prefect.log", "logs/worker.log"):
-        until((mlruns / name).exists, 60)  # the service opens the store when it has said that it is alive
+        assert (mlruns / name).exists(), name
 
 
 def test_a_second_one_and_busy_ports_are_refused(house: House, tmp_path: Path) -> None:

@@ -119,7 +119,17 @@ def made() -> Callable[[str], Pair]:
     return make
 
 
-LONG = {"seq2seq", "transformer", "convolution", "neighbours", "inside-an-hour", "half-hours", "rnn", "gru"}
+LONG = {
+    "seq2seq",
+    "transformer",
+    "convolution",
+    "neighbours",
+    "inside-an-hour",
+    "half-hours",
+    "rnn",
+    "gru",
+    "hears-itself",
+}
 """Their graphs take long to write, and hold few operators that the others do not."""
 
 

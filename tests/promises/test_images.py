@@ -178,6 +178,7 @@ def test_other_commands_say_what_is_missing(tmp_path: Path) -> None:
     assert slim(program, tmp_path, "keys", "list").returncode == 0
 
 
+@pytest.mark.long
 def test_predict_answers_from_graphs_where_torch_is_missing(learned: Path, tmp_path: Path) -> None:
     demand = make_demand(long_frame(days=20, names=("town",))[["unique_id", "ds", "y"]], columns=Columns())
     demand.to_frame().to_csv(tmp_path / "demand.csv", index=False)

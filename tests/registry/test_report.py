@@ -127,6 +127,7 @@ def test_a_naive_winner_is_not_promoted(
     assert aliases(settings) == {}
 
 
+@pytest.mark.long
 def test_a_walk_alone_registers_nothing(
     settings: Settings, demand: Demand, task: Task, walk: Walk, capfd: pytest.CaptureFixture[str]
 ) -> None:

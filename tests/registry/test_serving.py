@@ -27,6 +27,7 @@ from forecast.tables.stored import save_demand
 from forecast.training import fit
 from tests.builders import long_frame, make_demand
 
+pytestmark = pytest.mark.long  # writing the graphs takes half a minute
 CUTOFF = pd.Timestamp("2024-03-01T00:00Z")
 SERVE = """
 import json, sys
@@ -98,7 +99,6 @@ def _q50(forecaster: Forecaster, demand: Demand, steps: int) -> np.ndarray:
     return forecaster.predict(demand, [CUTOFF], horizon=steps).frame["q0.5"].to_numpy()
 
 
-@pytest.mark.long
 def test_a_process_that_loads_and_predicts_never_imports_what_trains(
     home: Path, demand: Demand, models: dict[str, Forecaster], folders: dict[str, Path]
 ) -> None:

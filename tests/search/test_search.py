@@ -70,6 +70,7 @@ def test_the_search_reads_nothing_that_came_later(demand: Demand, task: Task) ->
     assert not same(true, search(poisoned, space, task, trials=4, folds=2, fit_function=remembered))
 
 
+@pytest.mark.long
 def test_bad_trials_are_pruned_fold_by_fold(demand: Demand, task: Task, counted: Counted) -> None:
     found = search(demand, Space.of(ridge(GOOD), WIDE), task, **HOW, fit_function=counted)
     pruned = found.trials[found.trials["state"] == "pruned"]
@@ -101,6 +102,7 @@ def stopping_after(fits: int) -> Counted:
     return Stopping()
 
 
+@pytest.mark.long
 def test_an_interrupted_search_chooses_what_it_would_have_chosen(demand: Demand, task: Task, tmp_path: Path) -> None:
     space, url = Space.of(ridge(GOOD), WIDE), f"sqlite:///{tmp_path}/braces{{}}/optuna.db"
     whole_fits, rest_fits = Counted(), Counted()
@@ -117,6 +119,7 @@ def test_an_interrupted_search_chooses_what_it_would_have_chosen(demand: Demand,
     assert len(whole_fits.tables) == 2 + 14 + len(rest_fits.tables)
 
 
+@pytest.mark.long
 def test_more_trials_go_on_where_fewer_ended(demand: Demand, task: Task, tmp_path: Path, counted: Counted) -> None:
     url, space = f"sqlite:///{tmp_path}/optuna.db", Space.of(ridge(GOOD), WIDE)
     few = search(demand, space, task, **{**HOW, "trials": 6}, storage=url, fit_function=Counted())

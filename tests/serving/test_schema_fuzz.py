@@ -28,7 +28,7 @@ from forecast.settings import Settings
 from serving import create_app
 from serving.keys import Keys
 
-CASES = 3
+CASES = 2
 _FEW = settings(
     max_examples=CASES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )  # fmt: skip

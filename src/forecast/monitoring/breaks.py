@@ -215,7 +215,8 @@ def _distance(shape_SNH: Floats, sudden_SH: Floats, known_SN: Bools) -> Floats:
     distance_S = np.sqrt(np.einsum("sh,shg,sg->s", sudden_SH, inverse_SHH, sudden_SH))
     power_SN = np.einsum("snh,shg,sng->sn", shape_SNH, inverse_SHH, shape_SNH)
     part_SN = (1 - RIDGE) * share_S1 * np.einsum("snh,shg,sng->sn", cut_SNH, inverse_SHH, cut_SNH)
-    return distance_S / np.sqrt(np.nanmedian(np.where(known_SN, power_SN / (1 - part_SN), np.nan), axis=1))
+    usual_S = np.sqrt(np.nanmedian(np.where(known_SN, power_SN / (1 - part_SN), np.nan), axis=1))
+    return np.asarray(distance_S / usual_S)
 
 
 def _before(errors: _Errors, days: Days, first: int, later: int) -> tuple[Floats, Floats] | None:

@@ -33,7 +33,7 @@ def ratios_alone(ratio_S: Floats) -> Floats:
     if np.isfinite(ratio_S).sum() - 1 < LEAST:
         return ratio_S
     others_SS = np.where(np.eye(len(ratio_S), dtype=bool), np.nan, ratio_S[None, :])
-    return ratio_S / np.maximum(1.0, np.nanmedian(others_SS, axis=1))
+    return np.asarray(ratio_S / np.maximum(1.0, np.nanmedian(others_SS, axis=1)))
 
 
 def apart(season_SNH: Floats, day_SH: Floats) -> tuple[Floats, Floats]:

@@ -110,7 +110,7 @@ def watch(store: Store, day: date | str, limits: Limits = LIMITS, batch: int = B
     )  # fmt: skip
 
 
-def _answered(store: Store, day: date, limits: Limits) -> set[tuple[str, str]]:
+def _answered(store: Store, day: date, limits: Limits) -> set[tuple[str | None, str]]:
     """Series and kinds whose window reaches back before a retraining that was asked for: it has seen those errors."""
     found = set()
     for kind, days in ((ERROR, limits.window_days), (COVERAGE, limits.coverage_days)):
