@@ -82,7 +82,7 @@ def test_one_retraining_is_asked_for_and_none_before_the_cooldown_is_over(store:
 
 @pytest.mark.parametrize("answered", [True, False])
 def test_errors_that_a_retraining_has_seen_ask_for_no_other(store: Store, answered: bool) -> None:
-    store.raise_alarms([Alarm("poor", "level", day(AT - 5).isoformat())])
+    store.raise_alarms([Alarm("poor", "level", day(AT - 20).isoformat())])
     if answered:
         assert store.answer_alarms([one.id for one in store.alarms()], "retrain poor") == 1
     raised = {one.kind for one in watch(store, DAY).alarms if one.unique_id == "poor"}

@@ -111,10 +111,13 @@ def watch(store: Store, day: date | str, limits: Limits = LIMITS, batch: int = B
 
 
 def _answered(store: Store, day: date, limits: Limits) -> set[tuple[str | None, str]]:
-    """Series and kinds whose window reaches back before a retraining that was asked for: it has seen those errors."""
+    """Series and kinds whose window holds errors that a retraining was asked for already, or their echo.
+
+    A model that reads the week before a day sees two demands at once in the weeks after a break, also when it is new.
+    """
     found = set()
     for kind, days in ((ERROR, limits.window_days), (COVERAGE, limits.coverage_days)):
-        since = (day - timedelta(days=days)).isoformat()
+        since = (day - timedelta(days=days + limits.window_days)).isoformat()
         some = [one for one in store.alarms(first=since) if one.kind in LEARN and one.day < day.isoformat()]
         found |= {(one.unique_id, kind) for one in some if one.answered_by is not None}
     return found
