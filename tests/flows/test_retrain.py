@@ -163,6 +163,20 @@ def test_warm_walk_learns_once_and_goes_on(
     assert ends[0] < ends[1]
 
 
+def test_where_chance_may_explain_every_gain_the_lowest_loss_is_tried(
+    first: Retrained, settings: Settings, plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a champion that is the seasonal naive is challenged by the seasonal naive, for ever."""
+    kept, table = _kept(settings, plan)
+    folders = _walks(table, kept)
+    told = ("ridge has a lower loss but was refused",)
+    monkeypatch.setattr(retraining.judgement, "_best", lambda _: ("seasonal_naive_week", told))
+    path = retraining.judge(table, folders, kept.plan, settings, tmp_path)
+    judged = retraining.read_judgement(path)
+    assert judged.winner == "ridge"
+    assert told[0] in judged.verdict.reasons
+
+
 def test_registry_that_does_not_answer_is_no_empty_registry(
     first: Retrained, settings: Settings, plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ def recipe_note(
     parts = [spec.recipe.description or f"Recipe `{spec.name}`."]
     if np.isfinite(figures.get("mae", float("nan"))):
         skill = figures.get("skill_vs_naive", float("nan"))
-        beside = f", {-100 * skill:+.0f} % against the seasonal naive" if np.isfinite(skill) else ""
+        beside = f", {round(-100 * skill):+d} % against the seasonal naive" if np.isfinite(skill) else ""
         parts.append(f"Walking forward: MAE **{figures['mae']:.4g} {spec.unit}**{beside}. Weather: {spec.weather}.")
     if again:
         until = f"{pd.Timestamp(spec.trained_until):%Y-%m-%d %H:%M}Z"

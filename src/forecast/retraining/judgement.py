@@ -32,7 +32,8 @@ class Judgement(BaseModel):
 
     Attributes:
         winner: the candidate with the lowest loss on the walk among those that beat the seasonal naive without breaking
-            a guard; the seasonal naive where none does.
+            a guard. Where none does: the seasonal naive, or, where a champion reigns, whoever has the lowest loss, so
+            that the days to come can tell whether that is chance.
         scores: per model, the figures of `metrics.score`.
         verdict: on the winner against the champion, or against the seasonal naive where there is none.
         against: "champion" or the seasonal naive's name.
@@ -68,6 +69,8 @@ def judge(table: Path, folders: Sequence[Path], plan: RetrainingPlan, settings: 
     champion = _champion(settings)
     version = None
     if champion is not None:
+        # Where nobody beats the naive beyond chance, the days to come tell whether the lowest loss was chance.
+        winner = winner if winner != REFERENCE else next(iter(ranking.losses))
         version, walks, verdict = _against_champion(champion, winner, walks, ends, demand, plan, known)
     else:
         verdict = ranking.verdicts[winner] if winner != REFERENCE else FIRST
