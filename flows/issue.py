@@ -52,7 +52,7 @@ def issue(
         force: looks at every series again, also where the day is marked as done.
 
     Returns:
-        what was done, as `Issuance.plain`; of a day that is done what its mark says.
+        what was done, as `Issuance.plain`; of a day that is done what its mark says, with nothing written.
 
     Raises:
         ForecastError: the day is over or the store does not answer.
@@ -63,7 +63,8 @@ def issue(
         day, key, name = due(day, gate, series, now)
         found = settled(name, key, now, force=force)
         if found is not None:
-            return dict(found.detail)
+            done_before = dict(found.detail)
+            return {**done_before, "written": 0, "known": done_before["written"] + done_before["known"]}
         question = Question(day, gate or Settings.read().gate)
         speakers = asked(now)
         done = written(question, speakers, series, batch, workers, now)

@@ -20,7 +20,7 @@ from prefect.tasks import exponential_backoff
 
 from flows import automations, steps, terminal
 from flows.once import at, mark, settled
-from flows.score import yesterday
+from flows.score import begun, yesterday
 from forecast.calendars import civil_date
 from forecast.cli.mistakes import run
 from forecast.settings import Settings
@@ -53,8 +53,8 @@ def monitor(
     Raises:
         ForecastError: the day is none, or the store does not answer.
     """
-    with at(now):
-        key = civil_date(day if day is not None else yesterday(now)).isoformat()
+    with at(now) as moment:
+        key = (begun(day, moment) if day is not None else civil_date(yesterday(now))).isoformat()
         found = settled(NAME, key, now, force=force)
         if found is not None:
             return dict(found.detail)
@@ -69,7 +69,9 @@ def monitor(
             "day": key, "headline": told.headline, "alarms": [one.id for one in watched.alarms],
             "open": len(watched.open), "page": str(page), "said": said.text, "retrain": due,
         }  # fmt: skip
-        mark(NAME, key, detail, now)
+        # A day of which no forecast can be judged yet is looked at by a later run.
+        if watched.scores:
+            mark(NAME, key, detail, now)
     return detail
 
 

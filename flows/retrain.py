@@ -20,6 +20,7 @@ from flows import report, steps, terminal
 from flows.kept import Kept
 from flows.once import at
 from flows.runners import runner_of
+from forecast import clock
 from forecast.cli.mistakes import run
 from forecast.cli.options import Data, Every, Gate, Horizon, Quality, Refit, Warm, Workers, with_data
 from forecast.cli.reconciling import Parents, Reconcile
@@ -93,9 +94,11 @@ def retrain(
         assert source is not None
         declared, planned = declaration or Declaration(), plan_of(_until_now(plan or {}, moment if now else None))
         work = (work or Settings.read().mlruns / "work").absolute()
-        loaded = steps.load(source, declared, query, work, return_state=True)
-        # Reading stops at the first thing that is wrong; the check names all of them.
-        steps.check(source, declared, query)
+        # What became known after `now` may stand in the table: the plan's `until` leaves it out.
+        with clock.present():
+            loaded = steps.load(source, declared, query, work, return_state=True)
+            # Reading stops at the first thing that is wrong; the check names all of them.
+            steps.check(source, declared, query)
         table, digest = loaded.result()
         steps.windows(table, planned)
         related = steps.parents(table, source, asked)
@@ -202,6 +205,7 @@ def command(
         str | None, typer.Option(help="Name of the registered model whose champion is challenged [demand].")
     ] = None,
     title: Annotated[str | None, typer.Option(help="Name of the run in MLflow.")] = None,
+    now: Annotated[str | None, typer.Option(help="What the time is, such as 2024-07-01T00:00Z [the present].")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again what an earlier run has trained.")] = False,
     parents: Parents = None,
     reconcile: Reconcile = None,
@@ -215,6 +219,8 @@ def command(
     Example: `python -m flows.retrain demand.csv --zone Europe/Lisbon --recipe lstm,ridge`
     """
     again = Refitting.of(refit, warm)
+    with at(now):
+        pass
     plan = {
         "recipes": [name.strip() for name in recipe.split(",") if name.strip()], "weeks": weeks, "every": every,
         "gate": gate, "horizon": horizon, "refit": again.when, "warm": again.warm,
@@ -225,7 +231,9 @@ def command(
     place = work or Settings.read().mlruns / "work"
     terminal.begin(place)
     source, asked = _hidden(data.data), None if parents is None else _hidden(parents)
-    done = retrain(source, data.declaration, data.query, plan, place, workers, register, title, fresh, asked, reconcile)
+    done = retrain(
+        source, data.declaration, data.query, plan, place, workers, register, title, fresh, asked, reconcile, now
+    )
     terminal.show(done.judgement, done.log, done.unit, str(again))
     if done.sums is not None:
         terminal.show_sums(done.sums, done.unit)

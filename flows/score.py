@@ -23,6 +23,7 @@ from flows.once import at, mark, settled
 from forecast import clock
 from forecast.calendars import civil_date
 from forecast.cli.mistakes import run
+from forecast.errors import DataError
 from forecast.settings import Settings
 from forecast.store import Store
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 NAME = "score"
 BACK_DAYS = 7
+FIRST_CLOCK = pd.Timedelta("14h")
+"""So far ahead of UTC is the clock on which a day begins first."""
 SCORE_S, FLOW_S = 3600, 2 * 3600
 
 
@@ -55,7 +58,7 @@ def score(
         ForecastError: the day is none, or the store does not answer.
     """
     with at(now) as moment:
-        newest = civil_date(day) if day is not None else civil_date(yesterday(now))
+        newest = begun(day, moment) if day is not None else civil_date(yesterday(now))
         key = newest.isoformat()
         found = settled(NAME, key, now, force=force)
         if found is not None:
@@ -63,10 +66,22 @@ def score(
         days = [newest - timedelta(days=ago) for ago in range(back, -1, -1)]
         done = [plain(scored(one.isoformat(), series, now)) for one in days]
         leave(done)
-        # A day of which nothing is measured is scored by a later run.
-        if series is None and (done[-1]["scored"] or not done[-1]["unmeasured"]):
+        # A day of which nothing is measured, or forecast, is scored by a later run.
+        if series is None and done[-1]["scored"]:
             mark(NAME, key, {"days": done, "at": moment.isoformat()}, now)
     return done
+
+
+def begun(day: str, moment: pd.Timestamp) -> date:
+    """A civil day that has begun somewhere.
+
+    Raises:
+        DataError: it is none, or is still to come.
+    """
+    wanted = civil_date(day)
+    if pd.Timestamp(wanted, tz="UTC") > moment + FIRST_CLOCK:
+        raise DataError(f"the day {day} has not begun", f"a day up to {moment:%Y-%m-%d}", "correct --day")
+    return wanted
 
 
 @task(

@@ -60,6 +60,12 @@ def test_what_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings.read(colour="red")
 
 
+def test_what_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECAST_SCHEDULE", "{issue: 8}")
+    with pytest.raises(DeclarationError, match="FORECAST_SCHEDULE is no JSON"):
+        Settings.read()
+
+
 def test_a_broken_home_is_named_not_crashed_on() -> None:
     with pytest.raises(DeclarationError, match="FORECAST_HOME"):
         Settings.read(home=3)

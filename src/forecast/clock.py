@@ -48,6 +48,16 @@ def using(moment: pd.Timestamp | str) -> Iterator[pd.Timestamp]:
         _simulated.reset(token)
 
 
+@contextmanager
+def present() -> Iterator[None]:
+    """Lets everything inside the block see the present moment, whatever is simulated around it."""
+    token = _simulated.set(None)
+    try:
+        yield
+    finally:
+        _simulated.reset(token)
+
+
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
     """The names of all zones; to list them, folders are read."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from forecast.errors import DeclarationError
 
@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         except ValidationError as error:
             told = "; ".join(f"FORECAST_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
             raise DeclarationError(f"settings that do not fit ({told})", "the fields of Settings") from error
+        except SettingsError as error:
+            field = str(error).split('"')[1] if '"' in str(error) else "..."
+            raise DeclarationError(
+                f"FORECAST_{field.upper()} is no JSON ({error.__cause__})", 'JSON such as {"issue": "30 8 * * *"}'
+            ) from error
 
     @property
     def source_list(self) -> Path:

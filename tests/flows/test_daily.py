@@ -158,12 +158,19 @@ def test_issue_is_whole_tagged_told_and_done_once(filled: Settings) -> None:
     assert mark is not None
     assert mark.at == pd.Timestamp(NOW)
     told = len(artifacts(f"issue-{DAY}"))
-    assert issue(now="2024-02-05T09:45+00:00") == done
+    assert issue(now="2024-02-05T09:45+00:00") == {**done, "written": 0, "known": 6}
     assert len(artifacts(f"issue-{DAY}")) == told
     assert issue(now="2024-02-05T09:50+00:00", force=True)["written"] == 0
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs()
     assert sum(f"key:{DAY}" in one.tags for one in runs) >= 3
+
+
+def test_a_store_without_values_is_not_done(settings: Settings) -> None:
+    """What comes before the gate has its forecast by the next run."""
+    assert issue(now=NOW)["written"] == 0
+    with Store.open(settings=settings) as store:
+        assert store.done("issue", DAY) is None
 
 
 def test_what_is_late_says_so(filled: Settings) -> None:

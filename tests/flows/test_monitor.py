@@ -20,6 +20,7 @@ from flows import automations
 from flows.monitor import monitor
 from flows.score import score
 from forecast import clock
+from forecast.errors import DataError
 from forecast.monitoring import Call
 from forecast.registry.store import open_store
 from forecast.settings import Settings
@@ -121,7 +122,11 @@ def test_a_day_that_nobody_measured_is_not_done(store: Store) -> None:
     late = day(BROKEN + 3).isoformat()
     record(store, "street 0", BROKEN + 3, np.full(24, 100.0))
     assert score(late, back=0, now=LATER)[0]["unmeasured"] == 1
-    assert store.done("score", late) is None
+    assert "can be judged yet" in monitor(late, now=LATER)["headline"]
+    assert store.done("score", late) is store.done("monitor", late) is None
+    for flow_of in (score, monitor):
+        with pytest.raises(DataError, match="has not begun"):
+            flow_of(day(BROKEN + 9).isoformat(), now=LATER)
 
 
 def test_a_break_asks_for_one_retraining(store: Store, deployment: UUID, settings: Settings) -> None:

@@ -176,6 +176,14 @@ def test_a_second_one_and_busy_ports_are_refused(house: House, tmp_path: Path) -
     assert "http://" not in told
 
 
+def test_a_schedule_that_does_not_fit_is_told_before_anything_starts(house: House, tmp_path: Path) -> None:
+    free = dict(zip(PORTS, map(str, free_ports(4)), strict=True))
+    for schedule, why in (('{"isue": "30 8 * * *"}', "names isue"), ("{issue: 8}", "FORECAST_SCHEDULE is no JSON")):
+        told = refused(house.environment | free | {"FORECAST_HOME": str(tmp_path), "FORECAST_SCHEDULE": schedule})
+        assert why in told
+        assert "Starting" not in told
+
+
 def test_a_run_that_fails_is_told_to_the_webhook(house: House) -> None:
     done = house.run("ingest", sources="nowhere.toml")
     assert done["state_type"] == "FAILED"

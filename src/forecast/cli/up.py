@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +43,7 @@ def up(
     check_reach(settings)
     with only_one(settings.mlruns / "up.lock"):
         check_ports(ports(settings))
+        check_schedule(settings, recipe)
         stages = parts(settings, schedules, recipe)
         shown = [part for stage in stages for part in stage if part.address]
         say(f"Starting {', '.join(part.name for stage in stages for part in stage)}; logs are in {logs(settings)}")
@@ -52,6 +54,17 @@ def up(
             say("Ctrl+C stops all of it.")
 
         Supervisor(stages, say).run(ready)
+
+
+def check_schedule(settings: Settings, recipe: str) -> None:
+    """Ends where FORECAST_SCHEDULE does not fit, before anything is started: only a process with Prefect can tell."""
+    if not settings.schedule:
+        return
+    command = [*_python("flows.deployed"), "--yaml", "--recipe", recipe]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment(settings)})
+    if done.returncode:
+        say(done.stderr.strip() or done.stdout.strip())
+        raise typer.Exit(done.returncode)
 
 
 def say(text: str) -> None:

@@ -50,8 +50,8 @@ class Issuance:
 
     @property
     def whole(self) -> bool:
-        """Whether every series that can have a forecast of this day has one."""
-        return not self.failed and not self.left
+        """Whether every series that can have a forecast of this day has one, and there are such series."""
+        return not self.failed and not self.left and self.written + self.known > 0
 
     @property
     def below(self) -> int:

@@ -115,7 +115,8 @@ def headline(watched: Watched, figures: Mapping[str, float]) -> str:
     if math.isfinite(figures["expected"]):
         parts.append(f"{figures['expected']:.2f} % was to be expected")
     if math.isfinite(figures["skill_vs_naive"]):
-        parts.append(f"{100 * figures['skill_vs_naive']:.0f} % better than last week again")
+        skill = round(100 * figures["skill_vs_naive"])
+        parts.append(f"{abs(skill)} % {'better' if skill >= 0 else 'worse'} than last week again")
     if math.isfinite(figures["coverage_80"]):
         parts.append(f"{figures['coverage_80']:.0f} % within the 80 % band")
     kinds = sorted({one.kind for one in watched.alarms})

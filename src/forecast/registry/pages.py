@@ -7,13 +7,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from forecast.registry.purposes import CLASSIC
 from forecast.settings import Settings
 
-LOCAL_UI = "http://127.0.0.1:5000"
-"""Of `make ui`."""
-
 
 def ui_of(settings: Settings) -> str:
-    """Where MLflow's pages are seen: as the settings say, else at the tracking server, else at `make ui`'s address."""
-    return page_root(settings) or LOCAL_UI
+    """Where MLflow's pages are seen: as the settings say, else at the tracking server, else where `forecast up` and
+    `make ui` show them."""
+    return page_root(settings) or f"http://127.0.0.1:{settings.mlflow_port}"
 
 
 def page_root(settings: Settings) -> str | None:
