@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -70,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--minutes", type=float, help="instead: 40 requests a second for so long, memory every minute")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
@@ -77,6 +79,9 @@ def main() -> None:
         with_graphs(forecaster).save(room / "served")
         model.fill(f"sqlite:///{room}/mlruns/store.db")
         key_of(room)
+        if options.minutes:
+            lasting(room, options.minutes)
+            return
         peer = model.peer(forecaster, room, f"sqlite:///{room}/peer.db")
         measure(room, peer, options.seconds, quick=options.quick)
 
@@ -93,6 +98,30 @@ def measure(room: Path, peer: str, seconds: float, *, quick: bool) -> None:
         print(f"service: ready {one.ready_s:.2f} s after its start, {one.memory_mb:.0f} MB")
         answers(one, room, seconds, base, quick=quick)
         print(f"service: {one.memory_mb:.0f} MB after these runs")
+
+
+def lasting(room: Path, minutes: float) -> None:
+    """A calm load of all kinds for long, and the memory that the service has meanwhile."""
+    bodies = model.bodies(store=True) + model.stored_bodies(store=True) + model.stored_bodies(store=False, moments=72)
+    ended = threading.Event()
+    with service(room) as one:
+        print(f"ready: {one.memory_mb:.0f} MB", flush=True)
+
+        def watch() -> None:
+            while not ended.wait(60):
+                print(f"{time.strftime('%H:%M')}: {one.memory_mb:.0f} MB", flush=True)
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        try:
+            told = load(one, "/v1/forecasts", bodies, room, 60 * minutes, rate=40)
+        finally:
+            ended.set()
+            watching.join()
+        print(
+            f"after {minutes:g} minutes: {one.memory_mb:.0f} MB; {told.per_second * 60 * minutes:,.0f} requests, "
+            f"{told.bad} refused, p50 {told.p50_ms:.1f} ms, p99 {told.p99_ms:.1f} ms"
+        )
 
 
 def answers(one: Server, room: Path, seconds: float, base: Measured, *, quick: bool) -> None:
