@@ -25,6 +25,7 @@ def own_weights(forecaster: Forecaster, demand: Demand, part: str) -> np.ndarray
     return weights[part][0].mean(0).double().numpy()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "part", "hours"), [("looking", "decoder.attention", 1), ("transformer", "decoder.layers.0.cross", 3)]
 )

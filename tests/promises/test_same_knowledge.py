@@ -86,6 +86,7 @@ def test_a_store_fed_hour_by_hour_trains_like_one_loaded_at_once(stores: list[st
         assert tensors(middle) == tensors(loaded.as_of(START + 12 * 24 * HOUR))
 
 
+@pytest.mark.long
 def test_what_came_after_the_cutoff_moves_nothing_in_a_store(told: pd.DataFrame, stores: list[str]) -> None:
     """The tripwire against the store: rows known later are other numbers in the database itself."""
     cutoff = START + 38 * 24 * HOUR

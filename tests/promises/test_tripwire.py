@@ -61,7 +61,7 @@ def demand() -> Demand:
     return Demand.from_frame(pd.concat(parts), columns=columns, zone="Europe/Lisbon", delay="2h")
 
 
-LONG = {"attention", "convolution", "transformer"}
+LONG = {"attention", "convolution", "transformer", "default"}
 """Recipes whose members, or parts, are audited in others or below."""
 
 

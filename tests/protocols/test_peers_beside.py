@@ -15,6 +15,7 @@ from forecast.tables import Demand
 from forecast.training import fit
 from tests.builders import long_frame, make_demand, utc
 
+pytestmark = pytest.mark.long
 TASK = Task(horizon=24)
 CUTOFF = utc("2024-03-14")
 
@@ -34,10 +35,7 @@ def table() -> Demand:
     return make_demand(long_frame(gaps=0.01))
 
 
-NAMES = [pytest.param(name, marks=pytest.mark.long) if name == "lightgbm" else name for name in BESIDE]
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(BESIDE))
 def test_a_peer_learns_is_calibrated_and_comes_back(name: str) -> None:
     demand = table()
     fitted = fit_beside(demand.as_of(CUTOFF), name=name, task=TASK, seed=1).forecaster
@@ -55,7 +53,7 @@ def test_a_peer_learns_is_calibrated_and_comes_back(name: str) -> None:
     np.testing.assert_allclose(other["q0.9"], said["q0.9"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(BESIDE))
 def test_nothing_after_the_cutoff_touches_a_peer(name: str) -> None:
     frame = long_frame()
     poisoned = frame.copy()
