@@ -90,9 +90,9 @@ audit: $(STAMP) ## known weaknesses of the pins (PyPI, OSV; ends with 2 where ne
 image-proof: $(STAMP) ## as root, MODEL=folder with graphs: the Dockerfile's steps without an engine, then the service as it runs there
 	@$(VENV)/bin/python -m deploy.proof.prove --model "$(MODEL)"
 
-ui: $(STAMP) ## MLflow's pages on http://127.0.0.1:5000
+ui: $(STAMP) ## MLflow's pages on http://127.0.0.1:5000, or FORECAST_MLFLOW_PORT
 	@MLFLOW_DISABLE_TELEMETRY=true $(VENV)/bin/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db \
-		--host 127.0.0.1 --port 5000 --workers 1
+		--host 127.0.0.1 --port $${FORECAST_MLFLOW_PORT:-5000} --workers 1
 
 # Resolves pyproject.toml afresh in a throw-away environment and writes down what came out. Run it where pip finds
 # torch's CUDA build, so that the packages of that build stay pinned too.

@@ -21,7 +21,7 @@ import numpy as np
 from forecast.monitoring.days import Bools, Days, Floats
 from forecast.monitoring.limits import LIMITS, Limits
 from forecast.monitoring.neighbours import apart, strength
-from forecast.monitoring.season import season, spread
+from forecast.monitoring.season import ROBUST, season, spread
 
 LEVEL, SHAPE = "level", "shape"
 LATER = (1, 2)
@@ -203,7 +203,7 @@ def _distance(shape_SNH: Floats, sudden_SH: Floats, known_SN: Bools) -> Floats:
     with a fixed weight). Each day of the season is measured by the spread of the others, as the new day is: days look
     near to a spread that was made of them, the more so the fewer they are (Sherman and Morrison, 1950).
     """
-    usual_S1H = 1.4826 * np.median(np.abs(shape_SNH), axis=1, keepdims=True) + 1e-9
+    usual_S1H = ROBUST * np.median(np.abs(shape_SNH), axis=1, keepdims=True) + 1e-9
     cut_SNH = np.clip(shape_SNH, -3 * usual_S1H, 3 * usual_S1H)
     share_S1 = 1 / np.maximum(1, known_SN.sum(axis=1, keepdims=True))
     spread_SHH = share_S1[..., None] * np.einsum("snh,sng->shg", cut_SNH, cut_SNH)

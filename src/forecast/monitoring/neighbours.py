@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.monitoring.days import Floats
+from forecast.monitoring.season import ROBUST
 
 LEAST = 2
 """Other series that there must be."""
@@ -49,7 +50,7 @@ def apart(season_SNH: Floats, day_SH: Floats) -> tuple[Floats, Floats]:
     count, days = season_SNH.shape[:2]
     if count - 1 < LEAST or not days:
         return season_SNH, day_SH
-    scale_S = 1.4826 * np.median(np.abs(season_SNH).mean(axis=2), axis=1) + 1e-9
+    scale_S = ROBUST * np.median(np.abs(season_SNH).mean(axis=2), axis=1) + 1e-9
     usual_SNH = np.clip(season_SNH / scale_S[:, None, None], -USUAL, USUAL)
     today_SH = np.clip(day_SH / scale_S[:, None], -MOST, MOST)
     own_SNN = np.einsum("snh,smh->snm", usual_SNH, usual_SNH)

@@ -115,12 +115,15 @@ def _answered(store: Store, day: date, limits: Limits) -> set[tuple[str | None, 
 
     A model that reads the week before a day sees two demands at once in the weeks after a break, also when it is new.
     """
-    found = set()
-    for kind, days in ((ERROR, limits.window_days), (COVERAGE, limits.coverage_days)):
-        since = (day - timedelta(days=days + limits.window_days)).isoformat()
-        some = [one for one in store.alarms(first=since) if one.kind in LEARN and one.day < day.isoformat()]
-        found |= {(one.unique_id, kind) for one in some if one.answered_by is not None}
-    return found
+    since = {
+        kind: (day - timedelta(days=days + limits.window_days)).isoformat()
+        for kind, days in ((ERROR, limits.window_days), (COVERAGE, limits.coverage_days))
+    }
+    before = store.alarms(first=min(since.values()))
+    answered = [
+        one for one in before if one.kind in LEARN and one.answered_by is not None and one.day < day.isoformat()
+    ]
+    return {(one.unique_id, kind) for kind, first in since.items() for one in answered if one.day >= first}
 
 
 def _batches(entries: dict[str, Entry], batch: int) -> Iterator[tuple[str, str | None, list[Entry]]]:
