@@ -10,7 +10,7 @@ import pandas as pd
 from forecast import clock
 from forecast.calendars import is_day_clock, moment_inside, parse_gate
 from forecast.errors import DataError, DeclarationError, NoSeries, RequestError
-from forecast.forecaster import MAX_HORIZON_DAYS, ForecasterSpec, due
+from forecast.forecaster import ForecasterSpec, due
 from forecast.store.catalogue import Entry
 from forecast.tables import power_unit
 from serving.bodies import LONGEST_NAME, ForecastRequest
@@ -65,12 +65,6 @@ class Asked:
     def ahead(self) -> bool:
         """Whether the request brings what is known ahead."""
         return any(one.future is not None for one in self.request.series)
-
-    @property
-    def reach(self) -> pd.Timedelta:
-        """How long before the cutoff something can touch the forecast; a day more, for civil days of 25 hours."""
-        steps = max(1, int(pd.Timedelta(days=1) / self.spec.step))
-        return pd.Timedelta((self.spec.reach(MAX_HORIZON_DAYS * steps) + steps) * self.spec.step)
 
     def cutoff(self, zones: Mapping[str, str]) -> pd.Timestamp | None:
         """The moment of the forecast, on the clock of the series; None: the end of what is known.

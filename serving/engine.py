@@ -80,7 +80,7 @@ class Engine:
 
     def known(self, served: Served, question: Question) -> Said | None:
         """What the version said when it was asked the same about the same table."""
-        return self._recall.get(question.demand, (served.number, *question.key))
+        return None if question.fleeting else self._recall.get(question.demand, (served.number, *question.key))
 
     def put(self, served: Served, question: Question) -> asyncio.Future[Said]:
         """Puts a question in line; what is said comes later, or what `ask` raises.
@@ -146,6 +146,8 @@ class Engine:
                 continue
             if isinstance(one, BaseException):
                 answer.set_exception(one)
+            elif question.fleeting:
+                answer.set_result(one)
             else:
                 answer.set_result(self._recall.put(question.demand, (served.number, *question.key), one))
         queue.working = False

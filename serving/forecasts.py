@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forecast.errors import RequestError
-from forecast.tables import quantile_column
+from forecast.tables import quantile_columns
 from serving import formats
 from serving.answers import JsonAnswer, encode
 from serving.bodies import ForecastAnswer, ForecastRequest
@@ -180,7 +180,7 @@ def _model(served: Served | None) -> dict[str, str | None] | None:
 
 def _series(one: Told, levels: Sequence[float]) -> dict[str, Any]:
     rows_QH = np.ascontiguousarray(one.quantiles_HQ.T)
-    quantiles = {quantile_column(level): rows_QH[place] for place, level in enumerate(levels)}
+    quantiles = dict(zip(quantile_columns(levels), rows_QH, strict=True))
     return {
         "unique_id": one.unique_id,
         "ds": one.ds_H,
@@ -197,9 +197,12 @@ def _check_media(media: str) -> None:
 
 
 def _check_declared(request: Request) -> None:
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    headers = request.headers
+    media = headers.get("content-type", "")
     if media != "application/json":
-        raise HTTPException(415, f"Content-Type is '{media}'; expected application/json")
-    packed = request.headers.get("content-encoding", "identity").lower()
+        media = media.partition(";")[0].strip().lower()
+        if media != "application/json":
+            raise HTTPException(415, f"Content-Type is '{media}'; expected application/json")
+    packed = headers.get("content-encoding", "identity").lower()
     if packed != "identity":
         raise HTTPException(415, f"Content-Encoding is '{packed}'; expected a plain body")

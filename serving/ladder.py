@@ -147,11 +147,14 @@ class Ladder:
 
     def _look(self, question: Question, served: Served | None) -> Sight:
         """What is seen of a question; of one about a table that was looked at before, nothing is looked up again."""
+        spec = served.forecaster.spec if served is not None else None
+        if question.fleeting:
+            return Sight.of(question, spec)
         asked = (served and served.number, *question.key)
         known = self._sights.get(question.demand, asked)
         if known is not None:
             return known.of_question(question)
-        sight = Sight.of(question, served.forecaster.spec if served is not None else None)
+        sight = Sight.of(question, spec)
         if not sight.hidden:
             self._sights.put(question.demand, asked, sight.kept())
         return sight

@@ -93,7 +93,7 @@ class Memory:
         if table is not None and table.spec is asked.spec and table.token == token:
             cutoff = asked.cutoff(table.zones)
             moment = asked.known_until(cutoff, table.demand.series[0].zone)
-            if table.serves(token, moment, cutoff, asked.reach):
+            if table.serves(token, moment, cutoff, asked.spec.farthest):
                 return table.question(asked, cutoff)
         if len(asked.names) > MOST_AT_ONCE:
             return None
@@ -165,12 +165,12 @@ class Memory:
         else:
             end = last_known(connection, list(entries.values()), int(moment.value // SECOND))
             if end is None:
-                raise nothing_known(asked.names[0], moment, asked.reach)
+                raise nothing_known(asked.names[0], moment, asked.spec.farthest)
             origin = end
         return self._reach(asked, origin)
 
     def _reach(self, asked: Asked, origin: int) -> tuple[int, int]:
-        return origin - int(asked.reach.total_seconds()), origin + HORIZON_S
+        return origin - int(asked.spec.farthest.total_seconds()), origin + HORIZON_S
 
     def _check_rows(self, series: int, first: int, last: int, asked: Asked) -> None:
         rows = series * ((last - first) // asked.spec.step_seconds + 1)

@@ -70,7 +70,7 @@ def requirements(store: Store, wanted: Wanted, spec: ForecasterSpec) -> dict[str
             end = last_known(connection, [entry], int(moment.value // SECOND))
             cutoff = pd.Timestamp(end * SECOND, tz="UTC") if end is not None else moment
         until = _until(asked, cutoff, zone)
-        first, last = int((cutoff - asked.reach).value // SECOND), int(until.value // SECOND)
+        first, last = int((cutoff - asked.spec.farthest).value // SECOND), int(until.value // SECOND)
         held = read_held(connection, entries, Tokens(0, 0, {}), first, last, spec.columns.dynamic)[wanted.name]
     clock = _Clock(entry, held, cutoff, until, moment, zone)
     # As `history_steps` of GET /v1/models, for the steps that are asked for here.

@@ -19,6 +19,7 @@ Request = TypeVar("Request", bound=BaseModel)
 
 MOST_FIELDS = 64
 _COLUMNS = ("history", "future")
+_INNER = (*_COLUMNS, "static")
 
 
 def parse(raw: bytes, *, most_series: int) -> ForecastRequest:
@@ -75,8 +76,11 @@ def _check_size(body: Any, most_series: int) -> None:
     series = series if isinstance(series, list) else []
     if len(series) > most_series:
         raise RequestError(f"{len(series)} series", f"at most {most_series} in one request", "split the request")
-    inner = [one.get(name) for one in series if isinstance(one, dict) for name in (*_COLUMNS, "static")]
-    most = max((len(part) for part in [body, *series, *inner] if isinstance(part, dict)), default=0)
+    inner = [one.get(name) for one in series if isinstance(one, dict) for name in _INNER]
+    most = 0
+    for part in (body, *series, *inner):
+        if isinstance(part, dict) and len(part) > most:
+            most = len(part)
     if most > MOST_FIELDS:
         raise RequestError(f"an object with {most} fields", f"at most {MOST_FIELDS}", "leave out what is not read")
 

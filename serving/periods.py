@@ -14,7 +14,9 @@ from serving.stamps import Nanoseconds, shown
 Values = npt.NDArray[np.float64]
 
 
-def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta, *, blank: bool = False) -> None:
+def check_history(
+    name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta, *, blank: bool = False, counted: bool = False
+) -> None:  # fmt: skip
     """Refuses a history that is out of order, of another step, or from the future; or without any value.
 
     Args:
@@ -22,6 +24,7 @@ def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta, *, 
         ds, y: its periods.
         step: the model's.
         blank: whether a series may have no known value at all, as the model's static columns tell its level.
+        counted: whether the stamps were counted by that step, and so are in order.
     """
     if not blank and not np.isfinite(y).any():
         raise DataError(
@@ -31,9 +34,12 @@ def check_history(name: str, ds: Nanoseconds, y: Values, step: pd.Timedelta, *, 
         )  # fmt: skip
     if not len(ds):
         return
-    if (np.diff(ds) != step.value).any():
+    if not counted and (np.diff(ds) != step.value).any():
         _check_odd(name, ds, step)
-    late = np.isfinite(y) & (ds > clock.now().value)
+    now = clock.now().value
+    if ds[-1] <= now:
+        return
+    late = np.isfinite(y) & (ds > now)
     if late.any():
         raise DataError(
             f"{int(late.sum())} values of y are stamped in the future", f"stamps before {clock.now():%Y-%m-%dT%H:%MZ}",
@@ -53,8 +59,7 @@ def _check_odd(name: str, ds: Nanoseconds, step: pd.Timedelta) -> None:
 
 def check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: pd.Timedelta) -> None:
     """Refuses a future that is out of order, off the history's clock, or not after it; and no periods at all."""
-    both = np.concatenate([ds_past, ds_ahead])
-    if not len(both):
+    if not len(ds_past) and not len(ds_ahead):
         raise DataError(
             "neither history nor future has a period", "one at the least", "send one with y null", series=name,
             column="ds",
@@ -69,7 +74,7 @@ def check_future(name: str, ds_past: Nanoseconds, ds_ahead: Nanoseconds, step: p
             "send each period once; y may be null in the history", series=name, column="ds",
             stamps=shown(ds_ahead[overlap]),
         )  # fmt: skip
-    _check_clock(name, ds_ahead, int(both[0]), step)
+    _check_clock(name, ds_ahead, int(ds_past[0] if len(ds_past) else ds_ahead[0]), step)
 
 
 def _check_order(name: str, ds: Nanoseconds) -> None:

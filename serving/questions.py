@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ class Question:
         quantiles: levels; None for all.
         order: the series as the caller listed them.
         warnings: what to know before any forecast is made.
+        fleeting: whether its table came and goes with it: nobody will ask of it again, so nothing of it is remembered.
     """
 
     demand: Demand
@@ -43,6 +45,7 @@ class Question:
     quantiles: tuple[float, ...] | None
     order: tuple[str, ...]
     warnings: tuple[str, ...]
+    fleeting: bool = False
 
     def __post_init__(self) -> None:
         for zone in dict.fromkeys(self.demand.zones.values()) if self.day is not None else ():
@@ -60,21 +63,19 @@ class Question:
         _check_rows(sum(len(one.measured.y) for one in request.series), most_rows)
         rows = [Rows.of(one, spec) for one in request.series]
         _check_rows(sum(int((one.ds[-1] - one.ds[0]) // spec.step.value) + 1 for one in rows), most_rows)
-        delay = pd.Timedelta(seconds=spec.delay_seconds)
+        delay = spec.delay
         cutoff = _cutoff(request, rows, spec.step, delay)
         told = [*_unread(rows, spec), *_past_end(rows, cutoff, spec.step, delay), *_constant(rows, cutoff, spec)]
         told += _seen_already(cutoff, spec)
-        day_steps = max(1, int(pd.Timedelta(days=1) / spec.step))
-        # A day more, for civil days of 25 hours; what lies before cannot touch the forecast and would cost time.
-        reach = (spec.reach(MAX_HORIZON_DAYS * day_steps) + day_steps) * spec.step
-        near = [_near(one, cutoff, reach, spec.step, delay) for one in rows]
+        # What lies before the reach cannot touch the forecast and would cost time.
+        near = [_near(one, cutoff, spec.farthest, spec.step, delay) for one in rows]
         demand = demand_of_arrays(
             near, columns=spec.columns, step=spec.step, unit=unit, delay=delay, source="request", country=spec.country
         )
         return cls(
             demand, cutoff, request.horizon, request.delivery_day,
             tuple(request.quantiles) if request.quantiles is not None else None,
-            tuple(one.unique_id for one in rows), tuple(told),
+            tuple(one.unique_id for one in rows), tuple(told), fleeting=True,
         )  # fmt: skip
 
     @property
@@ -166,7 +167,9 @@ def _check_one_clock(rows: Sequence[Rows]) -> None:
 
 
 def _unit(request: ForecastRequest, spec: ForecasterSpec) -> str:
-    unit = request.unit or spec.unit
+    if request.unit is None or request.unit == spec.unit:
+        return spec.unit
+    unit = request.unit
     if power_unit(unit) != power_unit(spec.unit):
         power = power_unit(spec.unit)
         offered = power if power == "GW" else f"{power} or {power}h"
@@ -195,20 +198,22 @@ def _check_rows(rows: int, most: int) -> None:
 
 def _last_known(rows: Sequence[Rows], step: pd.Timedelta, delay: pd.Timedelta) -> pd.Timestamp:
     """When the newest value became known by the delay rule, as `Demand.last_known_end` says."""
-    newest = [int(one.ds[one.known][-1]) for one in rows if one.known.any()]
+    newest = [one.newest for one in rows if one.newest is not None]
     if not newest:
         raise RequestError(
             "no cutoff, and no value of y is known that a forecast could follow", "the moment of the forecast",
             "send `cutoff`", column="cutoff",
         )  # fmt: skip
-    return pd.Timestamp(max(newest) + step.value + delay.value, tz="UTC")
+    return pd.Timestamp(max(newest) + step.value + delay.value, tz=UTC)
 
 
 def _near(one: Rows, cutoff: pd.Timestamp, reach: pd.Timedelta, step: pd.Timedelta, delay: pd.Timedelta) -> Rows:
     """The rows that can touch the forecast."""
-    if not one.known.any():
+    if one.newest is None:
         return one.about(cutoff - reach, cutoff, cutoff + pd.Timedelta(days=MAX_HORIZON_DAYS), step)
-    near = one.since(cutoff - reach)
+    near, over = one.since(cutoff - reach), one.over(step, delay)
+    if over is not None and over <= cutoff.value and near.newest is not None:
+        return near
     if not (near.known & (near.known_at(step, delay) <= cutoff.value)).any():
         stamps = one.ds[one.known]
         raise NotEnoughHistory(
@@ -229,6 +234,9 @@ def _unread(rows: Sequence[Rows], spec: ForecasterSpec) -> list[str]:
 def _past_end(rows: Sequence[Rows], cutoff: pd.Timestamp, step: pd.Timedelta, delay: pd.Timedelta) -> list[str]:
     told = []
     for one in rows:
+        over = one.over(step, delay)
+        if over is not None and over <= cutoff.value:
+            continue
         late = one.ds[one.known & (one.known_at(step, delay) > cutoff.value)]
         if len(late):
             told.append(
@@ -241,6 +249,8 @@ def _past_end(rows: Sequence[Rows], cutoff: pd.Timestamp, step: pd.Timedelta, de
 def _constant(rows: Sequence[Rows], cutoff: pd.Timestamp, spec: ForecasterSpec) -> list[str]:
     told = []
     for one in rows:
+        if one.ds[-1] < cutoff.value and one.known[-2:].all() and one.columns["y"][-1] != one.columns["y"][-2:][0]:
+            continue
         y = one.columns["y"][one.known & (one.ds < cutoff.value)][-spec.context :]
         if len(y) > 1 and (y == y[0]).all():
             told.append(

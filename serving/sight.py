@@ -101,8 +101,10 @@ class Sight:
     @classmethod
     def of(cls, question: Question, spec: ForecasterSpec | None) -> Sight:
         """Looks at a question; where that fails, it is put as it came: a doubt about data must not cost an answer."""
-        per_day = question.demand.steps_per_day
-        context, steps = (spec.context, spec.task.horizon) if spec is not None else (7 * per_day, per_day)
+        if spec is not None:
+            context, steps = spec.context, spec.task.horizon
+        else:
+            context, steps = 7 * question.demand.steps_per_day, question.demand.steps_per_day
         try:
             return cls._looked(question, context, steps, spec)
         except Exception:
@@ -115,10 +117,12 @@ class Sight:
         demand, health = examined(question.demand, question.cutoff, context=context, horizon=horizon)
         if demand is not question.demand:
             question = replace(question, demand=demand)
-        overdue_s = tuple((health.late_S * question.demand.step.total_seconds()).tolist())
         believed = dict(
             zip(health.names, zip(health.least_S.tolist(), health.most_S.tolist(), strict=True), strict=True)
         )
+        if health.in_order:
+            return cls(question, steps, overdue_s=(0.0,) * len(health.names), believed=believed)
+        overdue_s = tuple((health.late_S * question.demand.step.total_seconds()).tolist())
         doubted = doubts(health)
         if not doubted:
             return cls(question, steps, overdue_s=overdue_s, believed=believed)

@@ -116,7 +116,13 @@ def written(moment: pd.Timestamp) -> str:
     """
     if moment.value % SECOND:
         return str(moment.tz_convert("UTC").isoformat()).replace("+00:00", "Z")
-    return f"{datetime.fromtimestamp(moment.value // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return _written(moment.value // SECOND)
+
+
+@lru_cache(maxsize=256)
+def _written(second: int) -> str:
+    """Many answers name the same moments."""
+    return f"{datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 def shown(nanoseconds: Nanoseconds) -> list[str]:

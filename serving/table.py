@@ -135,7 +135,7 @@ class Table:
         if found is None:
             if len(self._notes) >= NOTES:
                 self._notes.clear()
-            found = (*self.warnings, *self._constant(cutoff, asked.reach), *_seen_already(cutoff, self.spec))
+            found = (*self.warnings, *self._constant(cutoff, asked.spec.farthest), *_seen_already(cutoff, self.spec))
             self._notes[cutoff.value] = found
         return found
 
@@ -216,7 +216,7 @@ def _with_blanks(cells: Mapping[str, Cells], held: Mapping[str, Held], asked: As
     for place in sorted(empty):
         name = names[place]
         if not asked.spec.starts_from_static:
-            raise nothing_known(name, pd.Timestamp(at, tz="UTC"), asked.reach)
+            raise nothing_known(name, pd.Timestamp(at, tz="UTC"), asked.spec.farthest)
         anchor = (held[name].entry.anchor or 0) * SECOND
         ds = anchor + (at - rule - anchor) // step * step
         where = int(np.searchsorted(y.series_N, place))

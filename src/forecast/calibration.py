@@ -118,9 +118,14 @@ class _Distances(NamedTuple):
     share: float
 
 
+@lru_cache(maxsize=256)
+def _middle(levels: tuple[float, ...]) -> int:
+    return int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
+
+
 def middle_of(levels: Sequence[float]) -> int:
     """The median's place among the levels."""
-    return int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
+    return _middle(tuple(levels))
 
 
 def sides(levels: Sequence[float]) -> npt.NDArray[np.float64]:

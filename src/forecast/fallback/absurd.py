@@ -41,11 +41,17 @@ def believed(y_SL: Doubles, day: int) -> Doubles:
         known_S = np.isfinite(size_SL).sum(1)
         place_S = np.maximum((SHARE * known_S).astype(np.int64) - 1, 0)
         usual_S = np.sort(size_SL, axis=1)[np.arange(len(y_SL)), place_S]  # NaN comes last
-        few_S: Bools | bool = known_S < min(length, max(day, LEAST_VALUES))
+        few_S = known_S < min(length, max(day, LEAST_VALUES))
     else:
-        place = max(int(SHARE * length) - 1, 0)
-        usual_S, few_S = np.partition(size_SL, place, axis=1)[:, place], length < LEAST_VALUES
+        return largest_of(np.sort(size_SL, axis=1))
     return np.where(few_S | ~(usual_S > 0), np.inf, TIMES * usual_S)
+
+
+def largest_of(ordered_SL: Doubles) -> Doubles:
+    """What `believed` says of sizes that are in order and all known."""
+    length = ordered_SL.shape[1]
+    usual_S = ordered_SL[:, max(int(SHARE * length) - 1, 0)]
+    return np.where((usual_S > 0) & (length >= LEAST_VALUES), TIMES * usual_S, np.inf)
 
 
 def absurd(y_SL: Doubles, day: int) -> Bools:

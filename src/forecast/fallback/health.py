@@ -11,7 +11,8 @@ import pandas as pd
 from forecast.fallback.absurd import believed, without_absurd
 from forecast.fallback.known import Bools, Doubles, Ints, Known
 from forecast.fallback.plausible import plausible
-from forecast.fallback.stuck import stuck_rows, without_stuck
+from forecast.fallback.stuck import least_equal, stuck_rows, without_stuck
+from forecast.fallback.whole import whole
 from forecast.quality import Limits
 from forecast.tables import Demand
 
@@ -30,6 +31,7 @@ class Health:
         absurd_S: known values of the context that cannot be true, by their size.
         largest_S: the largest size [mean power] that is believed; see `absurd`.
         least_S, most_S: what can be believed of the series next; infinite where too little is known.
+        in_order: whether nothing is missing, stuck or untrue, as was seen at a glance; False says nothing.
     """
 
     names: tuple[str, ...]
@@ -42,12 +44,13 @@ class Health:
     largest_S: Doubles
     least_S: Doubles
     most_S: Doubles
+    in_order: bool = False
 
     @classmethod
     def of(
         cls, demand: Demand, cutoff: pd.Timestamp, *, context: int, horizon: int, limits: Limits | None = None
     ) -> Health:  # fmt: skip
-        """Health at a cutoff; a hundred microseconds for one series.
+        """Health at a cutoff; of one series in order in some ten microseconds, else in a hundred.
 
         Args:
             demand: the history, and future rows with what is known ahead.
@@ -56,6 +59,11 @@ class Health:
             horizon: periods that it is asked for.
             limits: from where on a meter counts as stuck.
         """
+        limits = limits or Limits()
+        least = least_equal(limits, demand.step.value)
+        plain = whole(demand, cutoff, context=context, horizon=horizon, least=least)
+        if plain is not None:
+            return cls._in_order(demand, *plain)
         known = Known.of(demand, cutoff, context)
         largest_S = believed(known.y_SL, known.day)
         with np.errstate(invalid="ignore"):
@@ -65,9 +73,16 @@ class Health:
         return cls(
             known.names, np.maximum(known.due_S - newest_S, 0),
             _share(seen_SL, known.due_S, context), _share(seen_SL, known.due_S, known.day),
-            stuck_rows(demand, cutoff, known, limits or Limits()), _ahead(demand, known, horizon),
+            stuck_rows(demand, cutoff, known, limits), _ahead(demand, known, horizon),
             absurd_S, largest_S, *plausible(known.y_SL, known.day),
         )  # fmt: skip
+
+    @classmethod
+    def _in_order(cls, demand: Demand, largest_S: Doubles, least_S: Doubles, most_S: Doubles) -> Health:
+        """Of series of which nothing is missing, stuck or untrue."""
+        names = tuple(one.unique_id for one in demand.series)
+        none_S, all_S = np.zeros(len(names), dtype=np.int64), np.ones(len(names))
+        return cls(names, none_S, all_S, all_S, none_S, all_S, none_S, largest_S, least_S, most_S, in_order=True)
 
     @property
     def well(self) -> bool:
@@ -98,6 +113,8 @@ def examined(
     """
     look = partial(Health.of, context=context, horizon=horizon, limits=limits)
     health = first = look(demand, cutoff)
+    if first.in_order:
+        return demand, first
     if first.absurd:
         largest = dict(zip(first.names, first.largest_S.tolist(), strict=True))
         demand = without_absurd(demand, cutoff, {name: largest[name] for name in first.absurd})

@@ -35,6 +35,11 @@ def plausible(y_SL: Doubles, day: int) -> tuple[Doubles, Doubles]:
         known_S = np.isfinite(ordered_SL).sum(1)
         few_S, row_S = known_S < min(length, max(day, LEAST_VALUES)), np.arange(count)
         most_S, middle_S = ordered_SL[row_S, np.maximum(known_S - 1, 0)], ordered_SL[row_S, known_S // 2]
+    return bounds(least_S, most_S, middle_S, few_S)
+
+
+def bounds(least_S: Doubles, most_S: Doubles, middle_S: Doubles, few_S: Bools | bool) -> tuple[Doubles, Doubles]:
+    """What `plausible` says of series of which the least, the most and the middle value are known."""
     span_S = np.maximum(most_S - least_S, LEAST_SPAN * np.abs(middle_S))
     # What has only ever been zero tells no scale.
     untold_S = few_S | ~(span_S > 0)

@@ -16,13 +16,18 @@ HABIT = 2
 """So many earlier standstills of that length, at that value and over by themselves, are a habit and no defect."""
 
 
+def least_equal(limits: Limits, step: int) -> int:
+    """So many equal values at the end are worth a look, of periods of `step` nanoseconds."""
+    return max(LEAST_ROWS, round(limits.stuck_hours * 3_600_000_000_000 / step) + 1)
+
+
 def stuck_rows(demand: Demand, cutoff: pd.Timestamp, known: Known, limits: Limits) -> Ints:
     """Per series [S] how many of the last known values are those of a stuck meter, 0 where none is.
 
     First the last few values are looked at, which costs nothing; only where they are equal the rule of
     `quality.stuck` is asked how long a run this series shows by chance.
     """
-    least = max(LEAST_ROWS, round(limits.stuck_hours * 3_600_000_000_000 / known.step) + 1)
+    least = least_equal(limits, known.step)
     lengths_S = np.zeros(len(known.names), dtype=np.int64)
     for row in np.flatnonzero(_still(known.y_SL, least)):
         lengths_S[row] = _stuck(demand, cutoff, known.names[row], limits)

@@ -49,6 +49,8 @@ def unable(
 
 def doubts(health: Health) -> dict[str, str]:
     """The series of which a model speaks with wider bands, and why."""
+    if health.in_order:
+        return {}
     told = {health.names[row]: WEATHER for row in np.flatnonzero(health.ahead_S < WHOLE)}
     told |= {health.names[row]: _why(health, row) for row in np.flatnonzero(health.context_S < WHOLE).tolist()}
     return dict.fromkeys(health.absurd, ABSURD) | told | dict.fromkeys(health.stuck, STUCK)

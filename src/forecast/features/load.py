@@ -28,6 +28,10 @@ class Block(NamedTuple):
     known_BHK: Bools
 
 
+Told = tuple[Floats, Bools]
+"""One column's values [B], and where they are known."""
+
+
 @dataclass(frozen=True, eq=False)
 class Past:
     """A batch's history, ready to be looked back into.
@@ -171,7 +175,7 @@ def recent(past: Past) -> Block:
         stretch = slice(total - skipped - rows, total - skipped)
         return value_BL[:, stretch], mask_BL[:, stretch]
 
-    columns = [(f"{back + 1}. hour back", mean(*told(hour, back * hour))) for back in range(24)]
+    columns = [(f"{back + 1}. hour back", one) for back, one in enumerate(_hours(value_BL, mask_BL, hour))]
     columns += [("mean of the last day", mean(*told(day))), *extremes(*told(day))]
     columns += [("mean of the day before", mean(*told(day, day)))]
     columns += [("mean of the last 14 days", mean(value_BL, mask_BL))]
@@ -179,7 +183,18 @@ def recent(past: Past) -> Block:
     return flat("y", columns)
 
 
-Told = tuple[Floats, Bools]
+def _hours(value_BL: Floats, mask_BL: Bools, hour: int) -> list[Told]:
+    """Means of each of the last 24 hours, the last one first."""
+    total = value_BL.shape[1]
+    if total < 24 * hour:
+        # Of days, the hours are some days.
+        ends = [total - back * hour for back in range(24)]
+        return [mean(value_BL[:, end - hour : end], mask_BL[:, end - hour : end]) for end in ends]
+    first, batch = total - 24 * hour, len(value_BL)
+    value_B24H = value_BL[:, first:].reshape(batch, 24, hour)
+    count_B24 = mask_BL[:, first:].reshape(batch, 24, hour).sum(2)
+    mean_B24 = (value_B24H.sum(2, dtype=np.float64) / np.maximum(count_B24, 1)).astype(np.float32)
+    return [(mean_B24[:, place], count_B24[:, place] > 0) for place in range(23, -1, -1)]
 
 
 def flat(subject: str, columns: list[tuple[str, Told]]) -> Block:

@@ -15,8 +15,10 @@ from forecast.calibration import Calibration
 from forecast.fallback.profile import Profile
 from forecast.features import Features, FeatureState
 from forecast.forecaster.correction import Correction
+from forecast.forecaster.days import MAX_HORIZON_DAYS
 from forecast.recipe import NetworkModel, Recipe, Task
 from forecast.tables import Columns, Demand
+from forecast.tables.demand import DAY
 from forecast.tables.extended import without
 
 
@@ -93,6 +95,17 @@ class ForecasterSpec(BaseModel):
         return pd.Timedelta(seconds=self.step_seconds)
 
     @cached_property
+    def delay(self) -> pd.Timedelta:
+        """How late values arrived in training."""
+        return pd.Timedelta(seconds=self.delay_seconds)
+
+    @cached_property
+    def farthest(self) -> pd.Timedelta:
+        """How long before a cutoff something can touch any forecast; a day more, for civil days of 25 hours."""
+        day = max(1, DAY // self.step.value)
+        return pd.Timedelta((self.reach(MAX_HORIZON_DAYS * day) + day) * self.step)
+
+    @cached_property
     def columns(self) -> Columns:
         """The covariates it reads."""
         return Columns(self.past, self.known, self.static)
@@ -104,13 +117,13 @@ class ForecasterSpec(BaseModel):
 
     def as_learned(self, demand: Demand) -> Demand:
         """The demand without events that were not learned, with the learned holidays where it does not say whose."""
-        known = demand.columns.known
-        demand = without(demand, [name for name in known if name.startswith(PREFIX) and name not in self.known])
+        unlearned = [name for name in demand.columns.known if name.startswith(PREFIX) and name not in self.known]
+        demand = without(demand, unlearned) if unlearned else demand
         demand = demand if (demand.country or self.country) == demand.country else replace(demand, country=self.country)
         if demand.country != self.country:
             return demand
         told = {one.unique_id: one.country for one in demand.series if one.country is not None}
-        return demand.with_countries({**self.countries, **told})
+        return demand.with_countries({**self.countries, **told}) if self.countries or told else demand
 
     @cached_property
     def learned_until(self) -> pd.Timestamp:

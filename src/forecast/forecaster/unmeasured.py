@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +21,12 @@ SHOWN = 5
 
 def unmeasured(demand: Demand) -> list[Series]:
     """The series in which no value of y is there, known or not; only a table that is `forecast_only` has some."""
-    return [one for one in demand.series if not np.isfinite(one.values_TC[:, 0]).any()]
+    # A known last value, which most series have, tells at once; a long table need not be read for it.
+    return [one for one in demand.series if not _ends_known(one) and not np.isfinite(one.values_TC[:, 0]).any()]
+
+
+def _ends_known(one: Series) -> bool:
+    return len(one) > 0 and math.isfinite(one.values_TC[-1, 0])
 
 
 def check_unmeasured(spec: ForecasterSpec, model: Model, demand: Demand) -> None:

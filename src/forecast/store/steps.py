@@ -17,7 +17,7 @@ def step_of(name: str, ds_H: npt.NDArray[np.int64], otherwise: int) -> int:
     """
     if len(ds_H) < 2:
         return otherwise
-    gaps = np.diff(ds_H)
+    gaps = ds_H[1:] - ds_H[:-1]
     if (gaps != gaps[0]).any():
         told = ", ".join(str(pd.Timedelta(seconds=int(one))) for one in np.unique(gaps)[:3])
         raise DataError(

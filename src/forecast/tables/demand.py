@@ -17,6 +17,8 @@ from forecast.tables.units import output_factor, power_unit
 from forecast.tables.versions import NEVER, Versions, needed
 
 Bools = npt.NDArray[np.bool_]
+DAY = 86_400_000_000_000
+"""Nanoseconds of 24 hours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ class Demand:
     @cached_property
     def steps_per_day(self) -> int:
         """Periods in 24 hours."""
-        return max(1, int(pd.Timedelta(days=1) / self.step))
+        return max(1, int(DAY // self.step.value))
 
     @cached_property
     def by_id(self) -> dict[str, Series]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -27,7 +28,12 @@ def quantile_column(level: float) -> str:
 
 def quantile_columns(levels: Sequence[float] = LEVELS) -> list[str]:
     """The columns of several levels, in their order."""
-    return [quantile_column(level) for level in levels]
+    return list(_columns(tuple(levels)))
+
+
+@lru_cache(maxsize=256)
+def _columns(levels: tuple[float, ...]) -> tuple[str, ...]:
+    return tuple(map(quantile_column, levels))
 
 
 def quantile_levels(frame: pd.DataFrame) -> list[float]:

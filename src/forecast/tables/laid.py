@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Protocol
 
 import numpy as np
@@ -53,21 +54,22 @@ def demand_of_arrays(
         DataError: a value was available before its period began.
     """
     ordered = sorted(several, key=lambda one: one.unique_id)
-    rows = [(one.ds - one.ds[0]) // step.value for one in ordered]
-    sizes = [int(places[-1]) + 1 for places in rows]
-    arena_RC = np.full((sum(sizes), len(columns.dynamic)), np.nan, dtype=np.float32)
+    sizes, names = [int((one.ds[-1] - one.ds[0]) // step.value) + 1 for one in ordered], columns.dynamic
+    arena_RC = np.full((sum(sizes), len(names)), np.nan, dtype=np.float32)
     factor, stated = output_factor(unit, step), any(one.available_at is not None for one in ordered)
     series, first = [], 0
-    for one, places, size in zip(ordered, rows, sizes, strict=True):
+    for one, size in zip(ordered, sizes, strict=True):
         view_TC = arena_RC[first : first + size]
         # Rows without a gap are written where they lie; picking them by number costs several times as much.
-        target_TC = view_TC if size == len(places) else np.full((len(places), view_TC.shape[1]), np.nan, np.float32)
-        for plane, name in enumerate(columns.dynamic):
-            target_TC[:, plane] = one.columns[name] / factor if plane == 0 else one.columns[name]
-        if target_TC is not view_TC:
+        target_TC = view_TC if size == len(one.ds) else np.full((len(one.ds), len(names)), np.nan, np.float32)
+        target_TC[:, 0] = one.columns["y"] / factor if factor != 1 else one.columns["y"]
+        for plane, name in enumerate(names[1:], 1):
+            target_TC[:, plane] = one.columns[name]
+        places = (one.ds - one.ds[0]) // step.value if stated or target_TC is not view_TC else None
+        if places is not None and target_TC is not view_TC:
             view_TC[places] = target_TC
-        known_T = _available(one, places, size, step, delay) if stated else None
-        start = pd.Timestamp(int(one.ds[0]), tz="UTC")
+        known_T = _available(one, places, size, step, delay) if stated and places is not None else None
+        start = pd.Timestamp(int(one.ds[0]), tz=UTC)
         series.append(Series(one.unique_id, one.zone, start, view_TC, known_T, dict(one.static), first))
         first += size
     arena_RC.flags.writeable = False
