@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None, forecaster: Forecaster | None =
     app = DescribedApp(
         title=TITLE, description=DESCRIPTION, version=forecast.__version__, openapi_tags=TAGS, lifespan=_lifespan,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, docs_url=None, redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
     app.state.settings = settings
     app.state.service = service = Service.of(settings, Served.given(forecaster) if forecaster is not None else None)

@@ -32,10 +32,13 @@ MOST_TOGETHER = 64
 """Questions of one pass: more gain nothing, and the first would wait for the last."""
 ONE_CORE = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1
 """Whether one core does everything: then nothing is gained by reading some questions while others are answered."""
-HOLD_S = 0.002
-"""Where several came together last time, a pass waits for as many again, so long after the first of them."""
-LONGER = 5 if ONE_CORE else 0
-"""So often the waiting begins anew when another comes."""
+HOLD_S = 0.004 if ONE_CORE else 0.002
+"""Where several came together last time, a pass waits for as many again, so long after the first of them.
+
+On one core those who wait for their commit come back a little later, and two passes cost more than the waiting.
+"""
+LONGER, AGAIN_S = 5 if ONE_CORE else 0, 0.002
+"""So often another who comes is followed by so much waiting."""
 THREADS = 4
 """Versions that can be working at the same time; one that hangs stops no other."""
 
@@ -95,8 +98,8 @@ class Engine:
         queue.waiting.append((question, answer))
         if not queue.working:
             if queue.held is not None and queue.longer < LONGER:
-                queue.held.cancel()
-                queue.held, queue.longer = None, queue.longer + 1
+                queue.longer += 1
+                self._hold(served, queue, max(queue.held.when(), asyncio.get_running_loop().time() + AGAIN_S))
             self._next(served, queue)
         return answer
 
@@ -114,7 +117,12 @@ class Engine:
             # Not at once: whatever else has arrived by now is read first, and goes along.
             loop.call_soon(self._start, served, queue)
         elif queue.waiting and queue.held is None:
-            queue.held = loop.call_later(HOLD_S, self._release, served, queue)
+            self._hold(served, queue, loop.time() + HOLD_S)
+
+    def _hold(self, served: Served, queue: _Queue, until: float) -> None:
+        if queue.held is not None:
+            queue.held.cancel()
+        queue.held = asyncio.get_running_loop().call_at(until, self._release, served, queue)
 
     def _release(self, served: Served, queue: _Queue) -> None:
         queue.held, queue.working, queue.longer = None, True, 0

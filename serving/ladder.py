@@ -209,7 +209,7 @@ class Ladder:
     def _answered(self, question: Question, climb: Climb) -> Answered:
         told = tuple(climb.told[name] for name in question.order)
         counts = Counter((one.rung, one.reason) for one in told)
-        self.counts += counts
+        self.counts.update(counts)
         for (rung, reason), series in counts.items():
             self._telemetry.rung(rung, reason, series)
         warnings = [*question.warnings, *question.day_begun(told), *climb.warnings, *climb.sight.warnings(told)]

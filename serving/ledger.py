@@ -11,12 +11,12 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import numpy as np
 import pandas as pd
 
@@ -84,7 +84,7 @@ class Ledger:
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.counts = {"recorded": 0, "commits": 0, "failed": 0, "dropped": 0}
 
     async def record(
@@ -189,11 +189,11 @@ class Ledger:
 
     async def _commit(self, several: Sequence[Packed]) -> ForecastError | None:
         """Writes in one transaction; why it did not."""
-        self._limiter = self._limiter or anyio.CapacityLimiter(1)
         self._writing_since = begun = time.monotonic()
         try:
             self._keeper.refuse_while_unwritable()
-            await anyio.to_thread.run_sync(self._keeper.write, self._write, several, limiter=self._limiter)
+            write = partial(copy_context().run, self._keeper.write, self._write, several)
+            await asyncio.get_running_loop().run_in_executor(self._thread, write)
         except StoreError as error:
             self._telemetry.ledger_failed()
             return error

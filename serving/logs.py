@@ -66,6 +66,8 @@ def configure(form: Form | None) -> None:
         form: None is text on a terminal and JSON elsewhere.
     """
     chosen = form or ("text" if sys.stderr.isatty() else "json")
+    # No line names threads or processes; to look them up for each costs.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if chosen == "json" else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,10 @@ import pytest
 import torch
 
 from forecast.errors import ModelFolderError
+from forecast.networks import sketches
 from forecast.networks.configs import NetworkConfig
 from forecast.networks.example import example_windows
-from forecast.networks.export import exported
+from forecast.networks.export import exported, graph
 from forecast.networks.network import DemandNetwork, build
 from forecast.networks.onnx_runtime import INPUTS, TOLERANCE, GraphRuntime, largest_difference
 from forecast.networks.runtime import NetworkRuntime
@@ -174,6 +176,58 @@ def test_what_is_masked_changes_no_bit(pair: tuple[Case, Pair]) -> None:
         for side in ("past", "future"):
             dirty[side] = np.where(windows[f"{side}_mask"] > 0, windows[side], np.float32(poison))
         assert np.array_equal(both.onnx.quantiles(_inputs(dirty)), wanted)
+
+
+def test_other_weights_are_put_into_the_graph_that_was_traced(
+    pair: tuple[Case, Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    case, both = pair
+    other = deepcopy(both.torch.network)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+    monkeypatch.setattr(torch.onnx, "export", None)  # nothing is traced
+    runtime, written = NetworkRuntime(other), exported(other, case.steps)
+    onnx_runtime = GraphRuntime.restore(runtime.settings(), {**runtime.arrays(), **written})
+    inputs = _inputs(both.windows(case.asked[0], 7))
+    assert largest_difference(onnx_runtime.quantiles(inputs), runtime.quantiles(inputs)) <= TOLERANCE
+    assert largest_difference(both.onnx.quantiles(inputs), runtime.quantiles(inputs)) > TOLERANCE
+
+
+def test_a_sketch_says_what_a_trace_of_the_same_network_says() -> None:
+    case = CASES["lstm"]
+    first, second = _some_network(case), _some_network(case)
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.mul_(1.1)
+    graph(first, None)
+    put_in = graph(second, None)
+    sketches.forget()
+    assert graph(second, None) == put_in
+
+
+def test_a_graph_that_holds_what_its_network_does_not_is_no_sketch() -> None:
+    network = _some_network(CASES["lstm"])
+    sketches.forget()
+    written = graph(network, None)
+    with torch.no_grad():
+        next(network.parameters()).add_(1.0)
+    sketches.forget()
+    sketches.keep("changed", written, network)
+    assert sketches.of("changed", network) is None
+
+
+def test_a_sketch_that_answers_otherwise_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = _some_network(CASES["lstm"])
+    other = graph(_some_network(Case(_named("lstm"), HOURLY, (24,), {})), None)
+    model = onnx.load_from_string(other)
+    weights = next(one for one in model.graph.initializer if len(one.dims) == 3)
+    weights.raw_data = bytes(len(weights.raw_data))
+    broken = model.SerializeToString()
+    monkeypatch.setattr(sketches, "of", lambda *_: broken)
+    monkeypatch.setattr(sketches, "forget", lambda: monkeypatch.setattr(sketches, "of", lambda *_: None))
+    runtime = NetworkRuntime(network)
+    GraphRuntime.restore(runtime.settings(), {**runtime.arrays(), **exported(network, None)})
 
 
 def test_recurrent_parts_are_one_operator_each_and_no_path_is_written(pair: tuple[Case, Pair]) -> None:

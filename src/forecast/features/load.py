@@ -6,6 +6,7 @@ B windows, H horizon, W rows of a window, K columns of a block.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -67,11 +68,26 @@ class Past:
     def days_back(self, days_KBH: Ints) -> Ints:
         """Window columns [K, B, H] at the same LOCAL clock some days before each step."""
         ahead_H = self.reach + np.arange(self.horizon)
-        column_KBH = ahead_H - self._rows(days_KBH * DAY_SECONDS)
-        base_B1 = (self.clock.base_S[self.batch.series_B] + self.batch.row_B - self.reach)[:, None]
-        now_BH = np.take(self.clock.offset_R, base_B1 + ahead_H)
-        then_KBH = np.take(self.clock.offset_R, base_B1 + np.maximum(column_KBH, 0))
+        column_KBH = np.asarray(ahead_H - self._rows(days_KBH * DAY_SECONDS))
+        if self._steady:
+            return column_KBH
+        now_BH = np.take(self.clock.offset_R, self._base_B1 + ahead_H)
+        then_KBH = np.take(self.clock.offset_R, self._base_B1 + np.maximum(column_KBH, 0))
         return np.asarray(ahead_H - self._rows(days_KBH * DAY_SECONDS - now_BH + then_KBH))
+
+    @cached_property
+    def _base_B1(self) -> Ints:
+        """The clock's row of each window's first."""
+        return np.asarray((self.clock.base_S[self.batch.series_B] + self.batch.row_B - self.reach)[:, None])
+
+    @cached_property
+    def _steady(self) -> bool:
+        """Whether no clock changes in any row that the windows see."""
+        if not self._base_B1.size:
+            return True
+        low, high = int(self._base_B1.min()), int(self._base_B1.max()) + self.reach + self.horizon
+        offset_R = self.clock.offset_R[low:high]
+        return bool((offset_R == offset_R[0]).all())
 
     def _rows(self, seconds: Ints) -> Ints:
         """The nearest number of rows: steps need not divide an hour or a day."""
