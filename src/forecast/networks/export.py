@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -27,6 +27,7 @@ from forecast.networks.onnx_runtime import (
     PEERS,
     TOLERANCE,
     WEIGHTS_DIGEST,
+    Floats,
     Graph,
     largest_difference,
     session,
@@ -124,7 +125,7 @@ def graph(network: DemandNetwork, steps: int | None) -> bytes:
     return written
 
 
-def _answers(data: bytes, stride: int, windows: Arrays, wanted: npt.NDArray[np.float32]) -> bool:
+def _answers(data: bytes, stride: int, windows: Mapping[str, Floats], wanted: Floats) -> bool:
     return largest_difference(Graph(session(data), stride)(windows), wanted) <= TOLERANCE
 
 
