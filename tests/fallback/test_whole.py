@@ -58,6 +58,12 @@ def test_several_series_with_weather_ahead(monkeypatch: pytest.MonkeyPatch) -> N
     assert_same(glance, closer(demand, monkeypatch))
 
 
+def test_a_table_narrowed_to_the_cutoff_is_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    demand = make_demand(long_frame()).as_of(CUTOFF)
+    assert look(demand).in_order
+    assert_same(look(demand), closer(demand, monkeypatch))
+
+
 def wave() -> np.ndarray:
     return np.asarray(500 + 80 * np.sin(np.arange(400) / 24 * 2 * np.pi))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,8 @@ def wishes(demand: Demand) -> list[Wish]:
         Wish(demand, moments[2], day=f"{moments[2] + pd.Timedelta(days=2):%Y-%m-%d}"),
         Wish(demand.select(["west", "east"]), moments[0]),
         Wish(demand.as_of(moments[1]), moments[1], horizon=24),
+        Wish(demand.as_of(moments[2]), moments[1], horizon=24),
+        Wish(demand.as_of(moments[1] - pd.Timedelta(hours=5)), moments[1], horizon=24),
     ]
 
 
@@ -95,6 +98,24 @@ def test_one_question_alone_is_answered_bit_for_bit(forecaster: Forecaster, dema
         assert sorted(said.warnings) == sorted(warnings)
         np.testing.assert_array_equal(got[NAMES].to_numpy(), frame.loc[got.index, NAMES].to_numpy(), strict=True)
         assert len(got) == len(frame)
+
+
+def test_tables_narrowed_to_their_cutoffs_go_together(
+    forecaster: Forecaster, demand: Demand, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    moments = [LEARNED_UNTIL + pd.Timedelta(hours=one) for one in range(4)]
+    passes: list[int] = []
+    asked = type(forecaster.model).quantiles
+
+    def counted(model: Any, inputs: Any) -> Any:
+        passes.append(len(inputs.past_BLP))
+        return asked(model, inputs)
+
+    monkeypatch.setattr(type(forecaster.model), "quantiles", counted)
+    forecaster.replies([Wish(demand.as_of(moment), moment, horizon=24) for moment in moments])
+    assert len(passes) == 1
+    forecaster.replies([Wish(demand.as_of(moment), moment + pd.Timedelta("1h"), horizon=24) for moment in moments])
+    assert len(passes) == 1 + len(moments)
 
 
 def test_together_they_are_answered_alike(forecaster: Forecaster, demand: Demand) -> None:

@@ -16,8 +16,8 @@ from serving.telemetry import Telemetry
 class Question:
     """Something that is asked about a table of its own."""
 
-    def __init__(self) -> None:
-        self.demand, self.key = Table(), ()
+    def __init__(self, fleeting: bool) -> None:
+        self.demand, self.key, self.fleeting = Table(), (), fleeting
 
 
 class Table:
@@ -30,9 +30,10 @@ class Version:
     number, forecaster = 1, None
 
 
+@pytest.mark.parametrize("fleeting", [True, False])
 @pytest.mark.parametrize(("one_core", "passes"), [(True, [4, 8]), (False, [4, 4, 4])])
 def test_on_one_core_callers_who_take_turns_become_one_group(
-    monkeypatch: pytest.MonkeyPatch, one_core: bool, passes: list[int]
+    monkeypatch: pytest.MonkeyPatch, one_core: bool, passes: list[int], fleeting: bool
 ) -> None:
     sizes: list[int] = []
     go_on = threading.Semaphore(0)
@@ -51,14 +52,14 @@ def test_on_one_core_callers_who_take_turns_become_one_group(
         engine = Engine(Telemetry())
 
         def some() -> list[asyncio.Future[Any]]:
-            return [engine.put(served, Question()) for _ in range(4)]  # type: ignore[arg-type]
+            return [engine.put(served, Question(fleeting)) for _ in range(4)]  # type: ignore[arg-type]
 
         first = some()
         while not sizes:
             await asyncio.sleep(0.001)
         second = some()
         go_on.release()
-        await asyncio.gather(*first)
+        await asyncio.wait_for(asyncio.gather(*first), 30)
         third = some()
         for _ in range(2):
             go_on.release()

@@ -43,7 +43,7 @@ def whole(
 
 def _windows(demand: Demand, cutoff: pd.Timestamp, context: int, horizon: int) -> Doubles | None:
     """The context's y [S, L] where it is known by the delay rule up to the cutoff, and the columns ahead are given."""
-    if demand.versions or demand.known_until is not None or not demand.series:
+    if demand.versions or not demand.shows_all_at(cutoff) or not demand.series:
         return None
     step, moment, width = demand.step.value, cutoff.value, len(demand.columns.observed)
     delay, ahead = demand.delay.value, bool(demand.columns.known)

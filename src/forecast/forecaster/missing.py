@@ -51,7 +51,7 @@ def what_is_missing(
 
 def nothing_missing(demand: Demand, cutoff: pd.Timestamp, context: int, horizon: int) -> bool:
     """Whether nothing is, of tables for which that is told at a glance; False sends the others to a closer look."""
-    if demand.versions or demand.known_until is not None or demand.doubted_R is not None:
+    if demand.versions or not demand.shows_all_at(cutoff) or demand.doubted_R is not None:
         return False
     return all(_whole(demand, one, cutoff, context, horizon) for one in demand.series)
 

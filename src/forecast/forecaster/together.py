@@ -46,7 +46,8 @@ class Asked:
     @property
     def alone(self) -> bool:
         """Whether its table says more than an arena can hold beside another's."""
-        return bool(self.demand.versions) or self.demand.doubted_R is not None or self.demand.known_until is not None
+        demand, last = self.demand, self.moments.all_M[-1]
+        return bool(demand.versions) or demand.doubted_R is not None or not demand.shows_all_at(last)
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -133,7 +134,8 @@ def _merged(group: Sequence[Asked], reader: Features) -> WindowSet:
             counts_S.append(len(moments))
         first += len(demand.arena_RC)
     arena_RC = np.concatenate([one.demand.arena_RC for one in group])
-    whole = replace(group[0].demand, series=tuple(series), arena_RC=arena_RC, beside=())
+    # Each window sees what was known at its own cutoff, and no table was narrowed to before that.
+    whole = replace(group[0].demand, series=tuple(series), arena_RC=arena_RC, beside=(), known_until=None)
     origins = Origins(
         np.zeros(len(series), np.int64),
         0,

@@ -208,6 +208,10 @@ class Demand:
                 kept.append(replace(moved, available_at_T=available_T))
         return replace(self, series=tuple(kept))
 
+    def shows_all_at(self, cutoff: pd.Timestamp) -> bool:
+        """Whether whatever the table holds and was known at a cutoff is shown: it was not narrowed to before."""
+        return self.known_until is None or self.known_until >= cutoff
+
     def known_rows(self, one: Series) -> Bools:
         """Which rows [T] of a series have a `y` that is known at `known_until`, or would have if it was measured."""
         if "y" in self.versions:
