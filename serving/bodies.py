@@ -93,7 +93,9 @@ class SeriesBody(StrictBody):
         None, description="Where left out, the store is asked; `unique_id` is its name there."
     )
     future: Future | None = None
-    static: dict[str, Number] = Field(default_factory=dict, description="Static covariates by name.")
+    static: dict[str, Number] = Field(
+        default_factory=dict, description="Static covariates by name.", json_schema_extra={"default": {}}
+    )  # fmt: skip
 
     @property
     def measured(self) -> History:

@@ -38,7 +38,7 @@ HOLD_S = 0.004 if ONE_CORE else 0.002
 On one core those who wait for their commit come back a little later, and two passes cost more than the waiting.
 """
 LONGER, AGAIN_S = 5 if ONE_CORE else 0, 0.002
-"""So often another who comes is followed by so much waiting."""
+"""After another came a pass waits at least so long, so often: the first `HOLD_S + LONGER * AGAIN_S` at the most."""
 THREADS = 4
 """Versions that can be working at the same time; one that hangs stops no other."""
 

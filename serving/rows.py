@@ -176,6 +176,11 @@ def _stamps(one: SeriesBody, part: History | Future, size: int, spec: Forecaster
     start = read_stamp(part.start, series=one.unique_id, column="start")
     check_step(one.unique_id, read_step(part.step, series=one.unique_id), spec.step)
     first = _days(np.array([start.value], dtype=np.int64), zone, one.unique_id)
+    if int(first[0]) + spec.step.value * size > pd.Timestamp.max.value:
+        raise DataError(
+            f"{size:,} periods of {part.step} from {part.start} on reach past the year {pd.Timestamp.max.year}",
+            "periods of this century", "correct start or step", series=one.unique_id, column="start",
+        )  # fmt: skip
     return np.asarray(first[0] + spec.step.value * np.arange(size, dtype=np.int64))
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from forecast.forecaster import ForecasterSpec
@@ -19,7 +20,6 @@ from serving.problems import MEDIA_TYPE, Problem
 from serving.protocols import Invocation
 from serving.served import Served
 from serving.tensors import Inference
-from serving.trace import Trace
 
 TITLE = "Electricity demand forecasts"
 DESCRIPTION = """Forecasts of electricity demand from the champion of the model registry.
@@ -43,15 +43,17 @@ TAGS = [
     {"name": "health", "description": "For whatever keeps the process running."},
 ]
 _REF = "#/components/schemas/{model}"
+_CSV = {"type": "string", "minLength": 1, "pattern": r"\S"}
+"""A header at the least."""
 
 
 class DescribedApp(FastAPI):
     """FastAPI behind `Trace`, whose description shows requests that the model in use answers."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Without the two layers around ours: `Trace` answers and logs whatever breaks, and counts it."""
+        """Without the frameworks' own layers around it: `Trace` answers and logs whatever breaks, and counts it."""
         app: Any = super().build_middleware_stack()
-        while not isinstance(app, Trace):
+        while isinstance(app, ServerErrorMiddleware) or type(app).__module__.startswith("fastapi.telemetry"):
             app = app.app
         return cast(ASGIApp, app)
 
@@ -120,7 +122,7 @@ def _declare_bodies(document: dict[str, Any], shown: dict[str, Any]) -> None:
     apart = ("observations", "csv", "mlflow", "mlflow_csv", "tensors")
     given: dict[str, Any] = {name: {name: told.pop(name)} for name in apart if name in told}
 
-    def body(schema: dict[str, str], examples: dict[str, Any]) -> dict[str, Any]:
+    def body(schema: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
         return {"schema": schema, **({"examples": examples} if examples else {})}
 
     forecasts = body({"$ref": _REF.format(model="ForecastRequest")}, told)
@@ -129,9 +131,9 @@ def _declare_bodies(document: dict[str, Any], shown: dict[str, Any]) -> None:
     for path, content in (
         ("/v1/forecasts", {"application/json": forecasts}),
         ("/v1/observations", {"application/json": observations,
-                              "text/csv": body({"type": "string"}, given.get("csv", {}))}),
+                              "text/csv": body(_CSV, given.get("csv", {}))}),
         ("/invocations", {"application/json": body({"$ref": _REF.format(model="Invocation")}, given.get("mlflow", {})),
-                          "text/csv": body({"type": "string"}, given.get("mlflow_csv", {}))}),
+                          "text/csv": body(_CSV, given.get("mlflow_csv", {}))}),
         ("/v2/models/{name}/infer", {"application/json": tensors}),
         ("/v2/models/{name}/versions/{version}/infer", {"application/json": tensors}),
     ):  # fmt: skip

@@ -7,6 +7,8 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import forecast.fallback.health as module
 from forecast.fallback import Health
@@ -93,13 +95,10 @@ def _zero(y: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("harm", [_gap, _late, _stuck, _absurd, _negative, _zero])
-def test_what_is_not_in_order_gets_the_closer_look(harm: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_in_order_gets_the_closer_look(harm: object) -> None:
     y = wave()
     harm(y)  # type: ignore[operator]
-    demand = series(y)
-    told = look(demand)
-    assert not told.in_order
-    assert_same(told, closer(demand, monkeypatch))
+    assert not look(series(y)).in_order
 
 
 @pytest.mark.parametrize(
@@ -112,16 +111,30 @@ def test_what_is_not_in_order_gets_the_closer_look(harm: object, monkeypatch: py
     ],
     ids=["short", "delayed", "stated", "narrowed"],
 )
-def test_tables_that_say_more_get_the_closer_look(demand: Demand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_that_say_more_get_the_closer_look(demand: Demand) -> None:
     assert not look(demand).in_order
-    assert_same(look(demand), closer(demand, monkeypatch))
 
 
-def test_weather_that_ends_early_is_looked_at_closer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weather_that_ends_early_is_looked_at_closer() -> None:
     demand = make_demand(long_frame(), columns=WEATHER)
     end = demand.series[0].start + len(demand.series[0]) * demand.step
     cutoff = end - 10 * demand.step
     told = look(demand, cutoff)
     assert not told.in_order
     assert told.ahead_S.max() < 1
-    assert_same(told, closer(demand, monkeypatch, cutoff))
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1.0, -1.0, 2.0, 99.0, 100.0, 199.0, -200.0, 1e6, np.nan]), min_size=3, max_size=40),
+    st.integers(2, 30),
+    st.integers(-90, 90),
+)
+def test_any_series_is_told_the_same(y: list[float], context: int, minutes: int) -> None:
+    if not np.isfinite(y).any():
+        y[0] = 1.0
+    demand, cutoff = series(np.array(y)), CUTOFF + pd.Timedelta(minutes=minutes)
+    with pytest.MonkeyPatch.context() as patched:
+        glance = Health.of(demand, cutoff, context=context, horizon=24)
+        patched.setattr(module, "whole", lambda *_, **__: None)
+        close = Health.of(demand, cutoff, context=context, horizon=24)
+    assert_same(glance, close)

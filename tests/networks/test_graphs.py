@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from forecast.errors import ModelFolderError
-from forecast.networks import sketches
+from forecast.networks import export, sketches
 from forecast.networks.configs import NetworkConfig
 from forecast.networks.example import example_windows
 from forecast.networks.export import exported, graph
@@ -208,13 +208,16 @@ def test_a_sketch_says_what_a_trace_of_the_same_network_says() -> None:
 
 def test_a_graph_that_holds_what_its_network_does_not_is_no_sketch() -> None:
     network = _some_network(CASES["lstm"])
-    sketches.forget()
-    written = graph(network, None)
+    written, asked = graph(network, None), export._Hours(export._written(network))
+    sketches.keep("same", written, asked)
+    assert sketches.of("same", asked) == written
     with torch.no_grad():
-        next(network.parameters()).add_(1.0)
-    sketches.forget()
-    sketches.keep("changed", written, network)
-    assert sketches.of("changed", network) is None
+        next(asked.parameters()).add_(1.0)
+    sketches.keep("changed", written, asked)
+    assert sketches.of("changed", asked) is None
+    asked.register_buffer("more", torch.zeros(3))
+    sketches.keep("more", written, asked)
+    assert sketches.of("more", asked) is None
 
 
 def test_a_sketch_that_answers_otherwise_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,10 +227,11 @@ def test_a_sketch_that_answers_otherwise_is_given_up(monkeypatch: pytest.MonkeyP
     weights = next(one for one in model.graph.initializer if len(one.dims) == 3)
     weights.raw_data = bytes(len(weights.raw_data))
     broken = model.SerializeToString()
-    monkeypatch.setattr(sketches, "of", lambda *_: broken)
-    monkeypatch.setattr(sketches, "forget", lambda: monkeypatch.setattr(sketches, "of", lambda *_: None))
     runtime = NetworkRuntime(network)
-    GraphRuntime.restore(runtime.settings(), {**runtime.arrays(), **exported(network, None)})
+    for useless in (broken, b"no graph"):
+        answers = iter([useless, None])
+        monkeypatch.setattr(sketches, "of", lambda *_, told=answers: next(told))
+        GraphRuntime.restore(runtime.settings(), {**runtime.arrays(), **exported(network, None)})
 
 
 def test_recurrent_parts_are_one_operator_each_and_no_path_is_written(pair: tuple[Case, Pair]) -> None:

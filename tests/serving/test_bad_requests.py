@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 from starlette.testclient import TestClient
+
+from forecast.errors import DataError
+from serving.bodies import SeriesBody
+from serving.rows import Rows
 
 CUTOFF = pd.Timestamp("2014-04-13T00:00Z")
 Body = dict[str, Any]
@@ -161,6 +166,16 @@ def test_values_of_y_from_the_future(client: TestClient, ask: Any) -> None:
     problem = ask.refused(client, content)
     assert (problem["column"], problem["stamps"]) == ("y", ["2199-01-01T00:00Z"])
     assert "1 values of y are stamped in the future" in problem["detail"]
+
+
+def test_counted_stamps_beyond_all_clocks() -> None:
+    spec: Any = SimpleNamespace(
+        step=pd.Timedelta("1D"), zone="UTC", past=(), known=(), static=(), starts_from_static=False
+    )
+    history = {"start": "2199-12-31T00:00Z", "step": "P1D", "y": [1.0] * 23_000}
+    body = SeriesBody.model_validate({"unique_id": "a", "history": history})
+    with pytest.raises(DataError, match="23,000 periods of P1D from 2199-12-31T00:00Z on reach past the year 2262"):
+        Rows.of(body, spec)
 
 
 REQUEST_MISTAKES: dict[str, tuple[Change, str | None, str]] = {

@@ -67,3 +67,26 @@ def test_on_one_core_callers_who_take_turns_become_one_group(
 
     asyncio.run(story())
     assert sizes == passes
+
+
+def test_the_first_waits_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "HOLD_S", 4.0)
+    monkeypatch.setattr(room, "AGAIN_S", 2.0)
+    monkeypatch.setattr(room, "LONGER", 2)
+    served: Any = Version()
+
+    async def story() -> list[float]:
+        loop, engine, now = asyncio.get_running_loop(), Engine(Telemetry()), 100.0
+        queue = engine._queues.setdefault(served, room._Queue(usual=9))
+        until = []
+        with monkeypatch.context() as patched:
+            for now in (100.0, 101.0, 103.5, 105.0, 105.2):
+                patched.setattr(loop, "time", lambda now=now: now)
+                engine.put(served, Question(fleeting=True))  # type: ignore[arg-type]
+                assert queue.held is not None
+                until.append(queue.held.when())
+        queue.held.cancel()
+        return until
+
+    # The second changes nothing, the third holds on for two seconds more; then that was often enough.
+    assert asyncio.run(story()) == [104.0, 104.0, 105.5, 105.5, 105.5]

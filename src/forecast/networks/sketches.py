@@ -1,22 +1,24 @@
 """Graphs of networks that differ in their weights only: one is traced, the others are that one with their own weights.
 
 To trace a network takes seconds; the members of an ensemble, and what a search trained anew, have one architecture. A
-graph is kept where each of its tensors is a weight, buffer or constant of the traced module, by name and value: then
-whatever the network holds was put in, and nothing was worked out from it on the way.
+graph is kept where its tensors are the weights, buffers and constants of the traced module, all of them, by name and
+value. Numbers that the tracer may have written between its operators are held to torch by the example of each graph.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 MOST = 16
-"""Architectures that are kept; the one that was not asked for longest goes first."""
+"""Architectures that are kept; the one that was traced first goes first."""
 _kept: OrderedDict[Hashable, bytes] = OrderedDict()
+_lock = Lock()
 
 
 def of(key: Hashable, asked: nn.Module) -> bytes | None:
@@ -26,12 +28,12 @@ def of(key: Hashable, asked: nn.Module) -> bytes | None:
         key: tells the architecture.
         asked: the module as it would be traced.
     """
-    if key not in _kept:
+    kept = _kept.get(key)
+    if kept is None:
         return None
     import onnx
 
-    _kept.move_to_end(key)
-    model = onnx.load_from_string(_kept[key])
+    model = onnx.load_from_string(kept)
     for one in model.graph.initializer:
         tensor = _tensor(asked, one.name)
         if tensor is None or not _fits(one, tensor):
@@ -51,18 +53,25 @@ def keep(key: Hashable, written: bytes, asked: nn.Module) -> None:
     """
     import onnx
 
-    for one in onnx.load_from_string(written).graph.initializer:
+    held = onnx.load_from_string(written).graph.initializer
+    for one in held:
         tensor = _tensor(asked, one.name)
         if tensor is None or not _fits(one, tensor) or one.raw_data != _bytes(tensor):
             return
-    _kept[key] = written
-    while len(_kept) > MOST:
-        _kept.popitem(last=False)
+    if set(asked.state_dict()) - {one.name for one in held}:
+        return
+    with _lock:
+        _kept[key] = written
+        while len(_kept) > MOST:
+            _kept.popitem(last=False)
 
 
-def forget() -> None:
-    """Traces every architecture anew from now on."""
-    _kept.clear()
+def forget() -> bool:
+    """Traces every architecture anew from now on; whether there was any."""
+    with _lock:
+        some = bool(_kept)
+        _kept.clear()
+    return some
 
 
 def _tensor(asked: nn.Module, name: str) -> Tensor | None:
