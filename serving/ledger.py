@@ -32,6 +32,10 @@ from serving.told import Answered, Stamps
 
 MOST_AT_ONCE = 256
 """Forecasts in one commit; more wait for the next."""
+ROUNDS = 3
+"""A request is read in one round of the event loop, begun in the next, and may be answered in it."""
+TURNS = 8
+"""So often a commit lets such requests go first."""
 MOST_FORGOTTEN = 1000
 """Fire-and-forget answers that may wait; more are dropped."""
 log = logging.getLogger("serving")
@@ -168,8 +172,7 @@ class Ledger:
     async def _work(self) -> None:
         """Commits until nothing waits any more."""
         while self._waiting:
-            if self._wait_s:
-                await asyncio.sleep(self._wait_s)
+            await self._company()
             batch = [one for one in self._waiting[:MOST_AT_ONCE] if not one.left]
             del self._waiting[:MOST_AT_ONCE]
             why = await self._commit([one.packed for one in batch]) if batch else None
@@ -180,6 +183,17 @@ class Ledger:
                 continue
             for one in batch:
                 self._tell(one, why)
+
+    async def _company(self) -> None:
+        """Waits as long as the settings say, and while others who have arrived by now put their answers in line."""
+        if self._wait_s:
+            await asyncio.sleep(self._wait_s)
+        for _ in range(TURNS):
+            before = len(self._waiting)
+            for _ in range(ROUNDS):
+                await asyncio.sleep(0)
+            if len(self._waiting) == before or before >= MOST_AT_ONCE:
+                return
 
     def _tell(self, one: _Waiting, why: ForecastError | None) -> None:
         if one.done is not None and not one.done.done():
