@@ -80,7 +80,7 @@ up: $(STAMP) ## Prefect, a worker, MLflow and the service on this machine; Ctrl+
 soak: $(STAMP) ## a simulated quarter against all of it, with accidents (under an hour); DAYS=n; writes docs/soak.md
 	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/soak.py --days $(DAYS)
 
-fuzz: $(STAMP) ## ten thousand requests made from the description, all checks (about ten minutes); CASES=n
+fuzz: $(STAMP) ## ten thousand requests made from the description, all checks (about five minutes); CASES=n
 	@$(ONE_THREAD) $(VENV)/bin/python benchmarks/fuzz.py --cases $(CASES)
 
 audit: $(STAMP) ## known weaknesses of the pins (PyPI, OSV; ends with 2 where neither answers), and that nothing runs what it reads
