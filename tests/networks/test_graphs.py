@@ -131,6 +131,7 @@ LONG = {
     "rnn",
     "gru",
     "hears-itself",
+    "both-ways",
 }
 """Their graphs take long to write, and hold few operators that the others do not."""
 
@@ -242,6 +243,7 @@ def test_recurrent_parts_are_one_operator_each_and_no_path_is_written(pair: tupl
     assert b".py" not in data
 
 
+@pytest.mark.long
 def test_a_horizon_that_no_graph_answers_is_asked_for_once_in_whole_days(made: Callable[[str], Pair]) -> None:
     both = made("hears-itself")
     runtime = GraphRuntime.restore(both.torch.settings(), both.torch.arrays())
