@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.tables import Demand, Series
+from forecast.tables.demand import DAY
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-DAY = 86_400_000_000_000
 
 
 @dataclass(frozen=True, eq=False)

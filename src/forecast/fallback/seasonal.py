@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.calendars import local_parts
-from forecast.fallback.known import DAY, Bools, Doubles, Ints, Known
+from forecast.fallback.known import Bools, Doubles, Ints, Known
 from forecast.fallback.spread import LEAST, by_hour, within
+from forecast.tables.demand import DAY
 
 NANOSECONDS = 1_000_000_000
 FOUND = 0.75

@@ -29,7 +29,7 @@ def stuck_rows(demand: Demand, cutoff: pd.Timestamp, known: Known, limits: Limit
     """
     least = least_equal(limits, known.step)
     lengths_S = np.zeros(len(known.names), dtype=np.int64)
-    for row in np.flatnonzero(_still(known.y_SL, least)):
+    for row in np.flatnonzero(still(known.y_SL, least)):
         lengths_S[row] = _stuck(demand, cutoff, known.names[row], limits)
     return lengths_S
 
@@ -53,7 +53,7 @@ def without_stuck(demand: Demand, cutoff: pd.Timestamp, lengths: dict[str, int])
     return with_y(demand, np.where(wrong_R, np.float32(np.nan), demand.arena_RC[:, 0]), wrong_R)
 
 
-def _still(y_SL: Doubles, least: int) -> Bools:
+def still(y_SL: Doubles, least: int) -> Bools:
     """Series whose last `least` known values are all equal."""
     known_SL = np.isfinite(y_SL)
     if least <= y_SL.shape[1] and known_SL[:, -least:].all():

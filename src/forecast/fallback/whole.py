@@ -12,6 +12,7 @@ import pandas as pd
 from forecast.fallback.absurd import largest_of
 from forecast.fallback.known import Doubles
 from forecast.fallback.plausible import bounds
+from forecast.fallback.stuck import still
 from forecast.tables import Demand
 
 Bounds = tuple[Doubles, Doubles, Doubles]
@@ -36,7 +37,7 @@ def whole(
     # A comparison with NaN is False: what is missing is not in order either.
     if not ((high_S <= largest_S) & (-low_S <= largest_S)).all():
         return None
-    if (y_SL[:, -least:] == y_SL[:, -1:]).all(1).any():
+    if still(y_SL, least).any():
         return None
     return largest_S, *bounds(low_S, high_S, ordered_SL[:, context // 2], few_S=False)
 

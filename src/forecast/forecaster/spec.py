@@ -95,6 +95,11 @@ class ForecasterSpec(BaseModel):
         return pd.Timedelta(seconds=self.step_seconds)
 
     @cached_property
+    def steps_per_day(self) -> int:
+        """Periods in 24 hours."""
+        return max(1, int(DAY // self.step.value))
+
+    @cached_property
     def delay(self) -> pd.Timedelta:
         """How late values arrived in training."""
         return pd.Timedelta(seconds=self.delay_seconds)
@@ -102,7 +107,7 @@ class ForecasterSpec(BaseModel):
     @cached_property
     def farthest(self) -> pd.Timedelta:
         """How long before a cutoff something can touch any forecast; a day more, for civil days of 25 hours."""
-        day = max(1, DAY // self.step.value)
+        day = self.steps_per_day
         return pd.Timedelta((self.reach(MAX_HORIZON_DAYS * day) + day) * self.step)
 
     @cached_property
@@ -168,7 +173,6 @@ class ForecasterSpec(BaseModel):
 
     def reach(self, horizon: int) -> int:
         """Steps before the cutoff that can touch a forecast of `horizon` steps."""
-        per_day = max(1, int(pd.Timedelta(days=1) / self.step))
         # One day more: across an autumn change so many civil days are an hour longer.
-        earlier = (self.correction.config.days + 1) * per_day if self.correction is not None else 0
-        return self.column_reader.reach(per_day, horizon) + earlier
+        earlier = (self.correction.config.days + 1) * self.steps_per_day if self.correction is not None else 0
+        return self.column_reader.reach(self.steps_per_day, horizon) + earlier
